@@ -1,0 +1,480 @@
+//! Audit: is every byte and every reference of a store what it must be?
+//!
+//! Verified: the format, the skeleton, HEAD, every branch; every object's hash; that every commit and
+//! snapshot names only what is there; that no temp of a dead writer is left; that nothing foreign
+//! lies among the store's files. It changes nothing and may run beside writers.
+//!
+//! Not verified: whether what is right in the page cache has reached the medium, and whether anything
+//! is missing that nothing refers to.
+//!
+//! Memory does not grow with the store: objects are streamed and references are checked where they
+//! stand. Only when a commit or snapshot names something missing are all histories walked, to tell
+//! damage (something reachable is missing) from bytes that merely look like a commit.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use faultfs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::canonical::{Canonical, decode};
+use crate::commit::Commit;
+use crate::error::{At, Error, Result, found};
+use crate::gc::{object_of, read_condemned};
+use crate::head::Head;
+use crate::id::ObjectId;
+use crate::layout::{Layout, OBJECT_TEMP, is_temp};
+use crate::object::{SETTLED, starts_as};
+use crate::open::{check_format, describe, read_state};
+use crate::refs::{branch_files, branch_of, parse_ref};
+use crate::snapshot::Snapshot;
+use crate::stream::{CHUNK, open_object};
+use crate::sweep::{Owner, owner, temps};
+
+/// Largest commit or snapshot whose references are checked; a larger object is hashed only.
+const MAX_METADATA: usize = 256 << 20;
+
+/// What kind of problem an audit found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProblemKind {
+    /// An object's bytes do not have its id, or it cannot be read.
+    CorruptObject,
+    /// A ref, commit or snapshot names something that is not there or of another kind.
+    Dangling,
+    /// A temp whose owner is dead; the next open of the store removes it.
+    OrphanTemp,
+    /// A branch file that is no branch.
+    BadRef,
+    /// HEAD is missing or unreadable.
+    BadHead,
+    /// A directory of the store is missing or is something else.
+    BadSkeleton,
+    /// A file that the store did not write.
+    Foreign,
+    /// The list of an interrupted garbage collection is unreadable.
+    BadList,
+}
+
+impl ProblemKind {
+    /// The name in machine-readable reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CorruptObject => "corrupt-object",
+            Self::Dangling => "dangling",
+            Self::OrphanTemp => "orphan-temp",
+            Self::BadRef => "bad-ref",
+            Self::BadHead => "bad-head",
+            Self::BadSkeleton => "bad-skeleton",
+            Self::Foreign => "foreign",
+            Self::BadList => "bad-list",
+        }
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// What kind.
+    pub kind: ProblemKind,
+    /// The file it is about.
+    pub path: PathBuf,
+    /// What is wrong, for a person.
+    pub detail: String,
+}
+
+/// What an audit looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditCounts {
+    /// Objects hashed.
+    pub objects: u64,
+    /// Bytes hashed.
+    pub bytes: u64,
+    /// Commits among the objects.
+    pub commits: u64,
+    /// Snapshots among the objects.
+    pub snapshots: u64,
+    /// Branches read.
+    pub branches: u64,
+    /// Temps of writers that are at work.
+    pub live_temps: u64,
+    /// Objects that a failed barrier may lose; putting them again mends it.
+    pub unsettled: u64,
+    /// Corrupt objects kept aside after their good bytes were put again.
+    pub quarantined: u64,
+    /// Objects an interrupted garbage collection has left to delete; the next open does it.
+    pub condemned: u64,
+    /// Problems found.
+    pub problems: u64,
+}
+
+/// An audit with its problems collected and sorted; [`audit`] hands them over as they are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// What was looked at.
+    pub counts: AuditCounts,
+    /// What was found.
+    pub problems: Vec<Problem>,
+}
+
+impl Audit {
+    /// Audits the store in `root` with as many threads as rayon's pool has.
+    pub fn run<F: Fs>(fs: &F, root: &Path) -> Result<Self> {
+        let problems = Mutex::new(Vec::new());
+        let counts = audit(fs, root, &|problem| {
+            if let Ok(mut problems) = problems.lock() {
+                problems.push(problem);
+            }
+        })?;
+        let mut problems = problems.into_inner().unwrap_or_default();
+        problems.sort_unstable();
+        Ok(Self { counts, problems })
+    }
+}
+
+/// Audits the store in `root`; `report` is called for each problem, from several threads. An error
+/// means that the audit could not be done, not that the store is bad.
+pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> Result<AuditCounts> {
+    let layout = Layout::new(root);
+    check_format(fs, &layout)?;
+    let auditor = Auditor { fs, layout: &layout, report, totals: Totals::default(), suspects: Mutex::default() };
+    let _pin = auditor.keep_collections_away()?;
+    let temps = auditor.temps_without_owner()?;
+    auditor.head()?;
+    auditor.branches()?;
+    (0..=u8::MAX)
+        .into_par_iter()
+        .map_init(|| vec![0; CHUNK], |buf, shard| auditor.shard(shard, buf))
+        .collect::<Result<()>>()?;
+    auditor.suspects()?;
+    auditor.orphans(temps)?;
+    auditor.leftovers()?;
+    Ok(auditor.totals.counts())
+}
+
+/// Counters that all threads add to.
+#[derive(Default)]
+struct Totals {
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    commits: AtomicU64,
+    snapshots: AtomicU64,
+    branches: AtomicU64,
+    live_temps: AtomicU64,
+    unsettled: AtomicU64,
+    quarantined: AtomicU64,
+    condemned: AtomicU64,
+    problems: AtomicU64,
+}
+
+impl Totals {
+    fn counts(&self) -> AuditCounts {
+        AuditCounts {
+            objects: self.objects.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            commits: self.commits.load(Relaxed),
+            snapshots: self.snapshots.load(Relaxed),
+            branches: self.branches.load(Relaxed),
+            live_temps: self.live_temps.load(Relaxed),
+            unsettled: self.unsettled.load(Relaxed),
+            quarantined: self.quarantined.load(Relaxed),
+            condemned: self.condemned.load(Relaxed),
+            problems: self.problems.load(Relaxed),
+        }
+    }
+}
+
+/// A reference that leads to something missing or of another kind.
+struct Suspect {
+    from: ObjectId,
+    detail: String,
+}
+
+struct Auditor<'a, F: Fs> {
+    fs: &'a F,
+    layout: &'a Layout,
+    report: &'a (dyn Fn(Problem) + Sync),
+    totals: Totals,
+    suspects: Mutex<Vec<Suspect>>,
+}
+
+impl<F: Fs> Auditor<'_, F> {
+    fn problem(&self, kind: ProblemKind, path: &Path, detail: impl Into<String>) {
+        self.totals.problems.fetch_add(1, Relaxed);
+        (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
+    }
+
+    /// A shared lock as every writer holds; a store without the file has been damaged.
+    fn keep_collections_away(&self) -> Result<Option<F::File>> {
+        let path = self.layout.pin_lock();
+        let Some(file) = found(self.fs.open(&path, Access::Read)).at("open", &path)? else {
+            self.problem(ProblemKind::BadSkeleton, &path, "the lock file is missing");
+            return Ok(None);
+        };
+        file.lock(LockMode::Shared).at("lock", &path)?;
+        Ok(Some(file))
+    }
+
+    fn head(&self) -> Result<()> {
+        let path = self.layout.head();
+        match read_state(self.fs, &path) {
+            Ok(None) => self.problem(ProblemKind::BadHead, &path, "it is missing"),
+            Ok(Some(bytes)) => match Head::parse(&bytes) {
+                Ok(Head::Branch(_)) => {}
+                Ok(Head::Detached(id)) => self.must_be_commit(&path, &id)?,
+                Err(problem) => self.problem(ProblemKind::BadHead, &path, problem),
+            },
+            Err(e) => self.problem(ProblemKind::BadHead, &path, e.to_string()),
+        }
+        Ok(())
+    }
+
+    fn branches(&self) -> Result<()> {
+        let heads = self.layout.heads();
+        for path in branch_files(self.fs, &heads)? {
+            let read = branch_of(&heads, &path).and_then(|_| {
+                let bytes = read_state(self.fs, &path).map_err(|e| e.to_string())?;
+                bytes.map(|bytes| parse_ref(&bytes)).transpose()
+            });
+            match read {
+                // Deleted meanwhile.
+                Ok(None) => {}
+                Ok(Some(id)) => {
+                    self.totals.branches.fetch_add(1, Relaxed);
+                    self.must_be_commit(&path, &id)?;
+                }
+                Err(problem) => self.problem(ProblemKind::BadRef, &path, problem),
+            }
+        }
+        Ok(())
+    }
+
+    fn must_be_commit(&self, from: &Path, id: &ObjectId) -> Result<()> {
+        if let Some(detail) = self.fault_of::<Commit>(id)? {
+            self.problem(ProblemKind::Dangling, from, detail);
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a reference to `id` as a `T`. Its hash is checked where it lies.
+    fn fault_of<T: Canonical>(&self, id: &ObjectId) -> Result<Option<String>> {
+        let path = self.layout.object(id);
+        let reader = match open_object(self.fs, path.clone(), id) {
+            Ok(None) => return Ok(Some(format!("{} {id} is missing", T::KIND))),
+            Ok(Some(reader)) => reader,
+            // Reported where it lies.
+            Err(Error::Corrupt { .. }) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let right = starts_as::<T, _>(&reader).at("read", &path)?;
+        Ok((!right).then(|| format!("{id} is no {}", T::KIND)))
+    }
+
+    fn shard(&self, shard: u8, buf: &mut [u8]) -> Result<()> {
+        let dir = self.layout.shard(shard);
+        let entries = match self.fs.read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) => {
+                self.problem(ProblemKind::BadSkeleton, &dir, e.to_string());
+                return Ok(());
+            }
+        };
+        for entry in entries {
+            self.entry(shard, &dir, &entry, buf)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, shard: u8, dir: &Path, entry: &DirEntry, buf: &mut [u8]) -> Result<()> {
+        if is_temp(&entry.name, OBJECT_TEMP) {
+            return Ok(());
+        }
+        let path = dir.join(&entry.name);
+        match entry.name.to_str().and_then(|name| object_of(shard, name)) {
+            Some(id) if entry.kind == FileKind::File => self.object(&id, path, buf),
+            Some(_) => {
+                self.problem(ProblemKind::CorruptObject, &path, describe(Some(entry.kind)));
+                Ok(())
+            }
+            None => {
+                self.problem(ProblemKind::Foreign, &path, "its name is no object's");
+                Ok(())
+            }
+        }
+    }
+
+    fn object(&self, id: &ObjectId, path: PathBuf, buf: &mut [u8]) -> Result<()> {
+        match self.hash(path.clone(), id, buf) {
+            Ok(Some(metadata)) => self.references(id, &metadata),
+            Ok(None) => Ok(()),
+            Err(e @ (Error::Corrupt { .. } | Error::Io { .. })) => {
+                self.problem(ProblemKind::CorruptObject, &path, e.to_string());
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Hashes an object; returns its text when it starts as a commit or snapshot.
+    fn hash(&self, path: PathBuf, id: &ObjectId, buf: &mut [u8]) -> Result<Option<Vec<u8>>> {
+        let Some(reader) = open_object(self.fs, path.clone(), id)? else { return Ok(None) };
+        self.totals.objects.fetch_add(1, Relaxed);
+        self.totals.bytes.fetch_add(reader.len(), Relaxed);
+        self.totals.unsettled.fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
+        let len = usize::try_from(reader.len()).unwrap_or(usize::MAX);
+        let Some(whole) = buf.get_mut(..len) else { return hash_large(reader) };
+        let n = reader.file().read_full_at(whole, 0).at("read", &path)?;
+        let whole = &whole[..n];
+        let actual = ObjectId::from(Sha256::new_with_prefix(whole));
+        if actual != *id {
+            let problem = format!("its {n} bytes hash to {actual}, not to its name");
+            return Err(Error::Corrupt { path, problem });
+        }
+        Ok(is_metadata(whole).then(|| whole.to_vec()))
+    }
+
+    /// Checks that what a commit or snapshot names is there.
+    fn references(&self, id: &ObjectId, text: &[u8]) -> Result<()> {
+        let mut faults = Vec::new();
+        if let Ok(commit) = decode::<Commit>(text) {
+            self.totals.commits.fetch_add(1, Relaxed);
+            faults.extend(self.fault_of::<Snapshot>(&commit.snapshot)?);
+            for parent in &commit.parents {
+                faults.extend(self.fault_of::<Commit>(parent)?);
+            }
+        } else if let Ok(snapshot) = decode::<Snapshot>(text) {
+            self.totals.snapshots.fetch_add(1, Relaxed);
+            for (name, entry) in snapshot.files() {
+                let path = self.layout.object(&entry.id);
+                if found(self.fs.metadata(&path)).at("stat", &path)?.is_none() {
+                    faults.push(format!("blob {} of {name:?} is missing", entry.id));
+                }
+            }
+        }
+        let suspects = faults.into_iter().map(|detail| Suspect { from: *id, detail });
+        if let Ok(mut all) = self.suspects.lock() {
+            all.extend(suspects);
+        }
+        Ok(())
+    }
+
+    /// A reference into nothing is damage only when a ref leads to it.
+    fn suspects(&self) -> Result<()> {
+        let suspects = self.suspects.lock().map(|mut s| std::mem::take(&mut *s));
+        let suspects = suspects.unwrap_or_default();
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let reachable = self.reachable()?;
+        for suspect in suspects.iter().filter(|s| reachable.contains(&s.from)) {
+            let path = self.layout.object(&suspect.from);
+            self.problem(ProblemKind::Dangling, &path, suspect.detail.clone());
+        }
+        Ok(())
+    }
+
+    /// The commits and snapshots that a ref or HEAD leads to, as far as they can be read.
+    fn reachable(&self) -> Result<BTreeSet<ObjectId>> {
+        let read = |path: &Path| read_state(self.fs, path).ok().flatten();
+        let files = branch_files(self.fs, &self.layout.heads())?;
+        let mut open: Vec<ObjectId> =
+            files.iter().filter_map(|path| parse_ref(&read(path)?).ok()).collect();
+        if let Some(Ok(Head::Detached(id))) = read(&self.layout.head()).map(|b| Head::parse(&b)) {
+            open.push(id);
+        }
+        let mut reachable = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if reachable.insert(id)
+                && let Some(commit) = self.read_commit(&id)?
+            {
+                reachable.insert(commit.snapshot);
+                open.extend(commit.parents);
+            }
+        }
+        Ok(reachable)
+    }
+
+    fn read_commit(&self, id: &ObjectId) -> Result<Option<Commit>> {
+        let Ok(Some(reader)) = open_object(self.fs, self.layout.object(id), id) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        let copied = reader.copy(&mut |piece| {
+            text.extend_from_slice(piece);
+            Ok(())
+        });
+        match copied {
+            Ok(_) => Ok(decode(&text).ok()),
+            Err(Error::Corrupt { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Temps that nobody holds a lock on now.
+    fn temps_without_owner(&self) -> Result<Vec<PathBuf>> {
+        let mut suspects = Vec::new();
+        for path in temps(self.fs, self.layout)? {
+            match owner(self.fs, &path)? {
+                Owner::Dead => suspects.push(path),
+                Owner::Alive => {
+                    self.totals.live_temps.fetch_add(1, Relaxed);
+                }
+                Owner::Gone => {}
+            }
+        }
+        Ok(suspects)
+    }
+
+    /// Looks again at the end of the audit: a temp that was seen between its creation and its lock
+    /// has an owner or is gone by now.
+    fn orphans(&self, suspects: Vec<PathBuf>) -> Result<()> {
+        for path in suspects {
+            if owner(self.fs, &path)? == Owner::Dead {
+                self.problem(ProblemKind::OrphanTemp, &path, "its writer is dead");
+            }
+        }
+        Ok(())
+    }
+
+    fn leftovers(&self) -> Result<()> {
+        match read_condemned(self.fs, self.layout) {
+            Ok(list) => {
+                let left = list.map_or(0, |ids| ids.len());
+                self.totals.condemned.store(left as u64, Relaxed);
+            }
+            Err(Error::Corrupt { path, problem }) => {
+                self.problem(ProblemKind::BadList, &path, problem);
+            }
+            Err(e) => return Err(e),
+        }
+        let dir = self.layout.quarantine();
+        match found(self.fs.read_dir(&dir)).at("list", &dir)? {
+            Some(files) => self.totals.quarantined.store(files.len() as u64, Relaxed),
+            None => self.problem(ProblemKind::BadSkeleton, &dir, "it is missing"),
+        }
+        Ok(())
+    }
+}
+
+fn is_metadata(start: &[u8]) -> bool {
+    start.starts_with(Commit::START) || start.starts_with(Snapshot::START)
+}
+
+/// Hashes an object larger than the buffer, piece by piece.
+fn hash_large<H: FsFile>(reader: crate::stream::ObjectReader<H>) -> Result<Option<Vec<u8>>> {
+    let mut text: Option<Vec<u8>> = None;
+    let mut first = true;
+    reader.copy(&mut |piece| {
+        if std::mem::take(&mut first) && is_metadata(piece) {
+            text = Some(Vec::new());
+        }
+        match &mut text {
+            Some(held) if held.len() + piece.len() <= MAX_METADATA => held.extend_from_slice(piece),
+            _ => text = None,
+        }
+        Ok(())
+    })?;
+    Ok(text)
+}

@@ -1,0 +1,261 @@
+//! Garbage collection: temps of dead writers, and objects that nothing leads to.
+//!
+//! Three rules keep it from taking what somebody needs:
+//! - it deletes only while nobody holds a pin, and looks at all refs again under that lock;
+//! - an object put within the grace is kept, and so is all it leads to;
+//! - it first writes down, durably, what it is going to delete. An interrupted collection is finished
+//!   by the next pin or open, so nothing is ever built on a half-deleted history.
+//!
+//! Not for repair: when something reachable is missing or corrupt it deletes nothing and says so.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
+
+use crate::atomic::{parent, remove, replace, sync_dir};
+use crate::canonical::{Canonical, decode};
+use crate::commit::Commit;
+use crate::error::{At, Error, Result, found};
+use crate::head::Head;
+use crate::id::ObjectId;
+use crate::layout::Layout;
+use crate::object::starts_as;
+use crate::open::Store;
+use crate::snapshot::Snapshot;
+
+/// How a collection runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GcOptions {
+    /// Unreachable objects younger than this are kept, with all they lead to.
+    pub grace: Duration,
+    /// Only count; delete nothing but temps of dead writers.
+    pub dry_run: bool,
+}
+
+impl Default for GcOptions {
+    /// One hour of grace.
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(3600), dry_run: false }
+    }
+}
+
+/// What a collection found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// Temps of dead writers that were removed.
+    pub orphans: Vec<PathBuf>,
+    /// Objects that a ref, HEAD or an object within the grace leads to.
+    pub kept: u64,
+    /// Objects deleted (or to be deleted, in a dry run).
+    pub deleted: u64,
+    /// Bytes of those.
+    pub deleted_bytes: u64,
+}
+
+/// What the marking has reached.
+#[derive(Default)]
+struct Marked(BTreeSet<ObjectId>);
+
+/// An object that no ref leads to.
+struct Unreached {
+    id: ObjectId,
+    len: u64,
+    young: bool,
+}
+
+impl<F: Fs> Store<F> {
+    /// Collects garbage. `&mut self`, since it waits until no pin is held, its caller's included.
+    pub fn gc(&mut self, options: GcOptions) -> Result<GcReport> {
+        let orphans = self.sweep()?;
+        let mut marked = Marked::default();
+        // The bulk is marked while writers go on; under the lock only what came since.
+        self.mark_refs(&mut marked)?;
+        let _lock = self.lock_out_writers()?;
+        self.delete_condemned()?;
+        self.mark_refs(&mut marked)?;
+        let unreached = self.unreached(&marked, options.grace)?;
+        for young in unreached.iter().filter(|object| object.young) {
+            self.mark_object(&mut marked, &young.id)?;
+        }
+        let condemned: Vec<_> =
+            unreached.into_iter().filter(|object| !marked.0.contains(&object.id)).collect();
+        if !options.dry_run {
+            self.condemn(&condemned)?;
+        }
+        Ok(GcReport {
+            orphans,
+            kept: marked.0.len() as u64,
+            deleted: condemned.len() as u64,
+            deleted_bytes: condemned.iter().map(|object| object.len).sum(),
+        })
+    }
+
+    /// Finishes what an interrupted collection had begun; says how many objects were left.
+    pub(crate) fn finish_condemned(&self) -> Result<u64> {
+        let list = self.layout().condemned();
+        if found(self.fs().metadata(&list)).at("stat", &list)?.is_none() {
+            return Ok(0);
+        }
+        let _lock = self.lock_out_writers()?;
+        self.delete_condemned()
+    }
+
+    /// The pin lock, alone; on an open file of its own, so that it also waits for this store's pins.
+    fn lock_out_writers(&self) -> Result<F::File> {
+        let path = self.layout().pin_lock();
+        let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
+        lock.lock(LockMode::Exclusive).at("lock", &path)?;
+        Ok(lock)
+    }
+
+    fn condemn(&self, objects: &[Unreached]) -> Result<()> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let lines: String = objects.iter().map(|object| format!("{}\n", object.id)).collect();
+        let _ = replace(self.fs(), &self.layout().condemned(), lines.as_bytes(), self.durability())?;
+        self.delete_condemned().map(|_| ())
+    }
+
+    /// Deletes what is on the list, durably, then the list. Only under the lock.
+    fn delete_condemned(&self) -> Result<u64> {
+        let list = self.layout().condemned();
+        let Some(ids) = read_condemned(self.fs(), self.layout())? else { return Ok(0) };
+        let mut deleted = 0;
+        let mut shards = BTreeSet::new();
+        for id in &ids {
+            let path = self.layout().object(id);
+            deleted += u64::from(found(self.fs().unlink(&path)).at("remove", &path)?.is_some());
+            shards.insert(parent(&path).to_owned());
+        }
+        for shard in shards {
+            sync_dir(self.fs(), &shard, self.durability())?;
+        }
+        remove(self.fs(), &list, self.durability())?;
+        Ok(deleted)
+    }
+
+    fn mark_refs(&self, marked: &mut Marked) -> Result<()> {
+        let mut tips: Vec<_> = self.branches()?.into_iter().map(|(_, id)| id).collect();
+        if let Some(Head::Detached(id)) = self.head()? {
+            tips.push(id);
+        }
+        for tip in tips {
+            self.mark_history(marked, tip)?;
+        }
+        Ok(())
+    }
+
+    /// Marks a commit and all it leads to; what is missing is an error.
+    fn mark_history(&self, marked: &mut Marked, tip: ObjectId) -> Result<()> {
+        let mut open = vec![tip];
+        while let Some(id) = open.pop() {
+            if !marked.0.insert(id) {
+                continue;
+            }
+            let missing = || Error::Dangling { from: "a history".into(), what: "commit", id };
+            let commit = self.read_commit(&id)?.ok_or_else(missing)?;
+            if marked.0.insert(commit.snapshot) {
+                let missing = || Error::Dangling {
+                    from: format!("commit {id}"),
+                    what: "snapshot",
+                    id: commit.snapshot,
+                };
+                let snapshot = self.read_snapshot(&commit.snapshot)?.ok_or_else(missing)?;
+                marked.0.extend(snapshot.files().map(|(_, entry)| entry.id));
+            }
+            open.extend(commit.parents);
+        }
+        Ok(())
+    }
+
+    /// Marks an object that no ref leads to, and what it leads to. It may be any bytes, also ones
+    /// that only look like a commit, so what is missing is no error here.
+    fn mark_object(&self, marked: &mut Marked, id: &ObjectId) -> Result<()> {
+        let mut open = vec![*id];
+        while let Some(id) = open.pop() {
+            if marked.0.insert(id) {
+                open.extend(self.led_to(&id)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn led_to(&self, id: &ObjectId) -> Result<Vec<ObjectId>> {
+        if let Some(commit) = self.try_read::<Commit>(id)? {
+            let mut ids = commit.parents;
+            ids.push(commit.snapshot);
+            return Ok(ids);
+        }
+        let snapshot = self.try_read::<Snapshot>(id)?;
+        Ok(snapshot.map_or_else(Vec::new, |s| s.files().map(|(_, entry)| entry.id).collect()))
+    }
+
+    /// The object as a `T`, if it is there and is one.
+    fn try_read<T: Canonical>(&self, id: &ObjectId) -> Result<Option<T>> {
+        let Some(reader) = self.reader(id)? else { return Ok(None) };
+        if !starts_as::<T, _>(&reader).at("read", &self.layout().object(id))? {
+            return Ok(None);
+        }
+        match self.get(id) {
+            Ok(text) => Ok(text.and_then(|text| decode(&text).ok())),
+            Err(Error::Corrupt { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn unreached(&self, marked: &Marked, grace: Duration) -> Result<Vec<Unreached>> {
+        let now = self.fs().now();
+        let mut unreached = Vec::new();
+        for byte in 0..=u8::MAX {
+            for id in objects_in(self.fs(), self.layout(), byte)? {
+                if marked.0.contains(&id) {
+                    continue;
+                }
+                let path = self.layout().object(&id);
+                let Some(metadata) = found(self.fs().metadata(&path)).at("stat", &path)? else {
+                    continue;
+                };
+                // A time in the future (a clock set back) counts as young.
+                let age = now.duration_since(metadata.modified).unwrap_or_default();
+                unreached.push(Unreached { id, len: metadata.len, young: age < grace });
+            }
+        }
+        Ok(unreached)
+    }
+}
+
+/// The objects of one shard; other files are left alone.
+fn objects_in<F: Fs>(fs: &F, layout: &Layout, byte: u8) -> Result<Vec<ObjectId>> {
+    let dir = layout.shard(byte);
+    let entries = fs.read_dir(&dir).at("list", &dir)?.into_iter();
+    let files = entries.filter(|entry| entry.kind == FileKind::File);
+    Ok(files.filter_map(|entry| object_of(byte, entry.name.to_str()?)).collect())
+}
+
+/// The id of the object whose file has this name in this shard.
+pub(crate) fn object_of(shard: u8, name: &str) -> Option<ObjectId> {
+    ObjectId::from_hex(&format!("{shard:02x}{name}")).ok()
+}
+
+/// The list of an interrupted collection, if there is one.
+pub(crate) fn read_condemned<F: Fs>(fs: &F, layout: &Layout) -> Result<Option<Vec<ObjectId>>> {
+    let path = layout.condemned();
+    let Some(file) = found(fs.open(&path, Access::Read)).at("open", &path)? else {
+        return Ok(None);
+    };
+    let len = file.metadata().at("stat", &path)?.len;
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    let n = file.read_full_at(&mut bytes, 0).at("read", &path)?;
+    bytes.truncate(n);
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|e| corrupt_list(&path, e.to_string()))?;
+    let ids = text.lines().map(str::parse).collect::<Result<Vec<ObjectId>>>();
+    ids.map(Some).map_err(|e| corrupt_list(&path, e.to_string()))
+}
+
+fn corrupt_list(path: &std::path::Path, problem: String) -> Error {
+    Error::Corrupt { path: path.to_owned(), problem }
+}

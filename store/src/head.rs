@@ -1,0 +1,81 @@
+//! HEAD: which branch or commit is checked out.
+//!
+//! Two exact forms: `ref: refs/heads/<branch>\n` and `commit: <id>\n`.
+
+use faultfs::Fs;
+
+use crate::atomic::replace;
+use crate::commit::Commit;
+use crate::durability::Receipt;
+use crate::error::{Error, Result};
+use crate::id::ObjectId;
+use crate::name::Branch;
+use crate::open::{Store, read_state};
+
+const BRANCH_FORM: &str = "ref: refs/heads/";
+const COMMIT_FORM: &str = "commit: ";
+
+/// What is checked out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A branch, which need not have a commit yet.
+    Branch(Branch),
+    /// A commit, on no branch.
+    Detached(ObjectId),
+}
+
+impl Head {
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Branch(branch) => format!("{BRANCH_FORM}{branch}\n"),
+            Self::Detached(id) => format!("{COMMIT_FORM}{id}\n"),
+        }
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let line = std::str::from_utf8(bytes).ok().and_then(|text| text.strip_suffix('\n'));
+        let line = line.ok_or("it is not one line of text")?;
+        if let Some(name) = line.strip_prefix(BRANCH_FORM) {
+            Branch::new(name).map(Self::Branch).map_err(|e| e.to_string())
+        } else if let Some(id) = line.strip_prefix(COMMIT_FORM) {
+            id.parse().map(Self::Detached).map_err(|e: Error| e.to_string())
+        } else {
+            Err("it names neither a branch nor a commit".to_owned())
+        }
+    }
+}
+
+impl<F: Fs> Store<F> {
+    /// Sets HEAD; a commit must be in the store, a branch need not exist yet.
+    pub fn set_head(&self, head: &Head) -> Result<Receipt> {
+        let _pin = self.pin()?;
+        if let Head::Detached(id) = head {
+            self.require::<Commit>(id, || "HEAD".to_owned())?;
+        }
+        replace(self.fs(), &self.layout().head(), head.text().as_bytes(), self.durability())
+    }
+
+    /// Reads HEAD; `None` when the file is missing, which no operation of the store leaves behind.
+    pub fn head(&self) -> Result<Option<Head>> {
+        let path = self.layout().head();
+        let Some(bytes) = read_state(self.fs(), &path)? else { return Ok(None) };
+        Head::parse(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn only_the_two_forms_are_read(bytes: Vec<u8>, name in "[a-z/.]{0,8}") {
+            for text in [bytes, format!("ref: refs/heads/{name}\n").into_bytes()] {
+                if let Ok(head) = Head::parse(&text) {
+                    prop_assert_eq!(head.text().into_bytes(), text);
+                }
+            }
+        }
+    }
+}

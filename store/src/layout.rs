@@ -1,0 +1,173 @@
+//! Where everything lies: the one place that knows the names of files and directories.
+//!
+//! docs/formats.md tells the same to people. Not for I/O.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::id::ObjectId;
+use crate::name::Branch;
+
+/// Newest store format this program writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// How many lock files the branches share; each branch always uses the same one.
+pub(crate) const REF_LOCKS: u8 = 16;
+
+/// Prefixes of temps. The part behind says whose it is; see [`is_temp`].
+pub(crate) const OBJECT_TEMP: &str = ".obj-tmp-";
+pub(crate) const STATE_TEMP: &str = ".state-tmp-";
+pub(crate) const RESTORE_TEMP: &str = ".restore-tmp-";
+
+/// The paths of one store.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the store in `root`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The store's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that makes the directory a store: its format version.
+    pub fn format(&self) -> PathBuf {
+        self.root.join("format")
+    }
+
+    /// Which branch or commit is checked out.
+    pub fn head(&self) -> PathBuf {
+        self.root.join("HEAD")
+    }
+
+    /// The directory of branches.
+    pub fn heads(&self) -> PathBuf {
+        self.root.join("refs/heads")
+    }
+
+    /// A branch's file.
+    pub fn branch(&self, branch: &Branch) -> PathBuf {
+        self.heads().join(branch.as_str())
+    }
+
+    /// The directory that holds the shards; large objects are written here before their id is known.
+    pub fn objects(&self) -> PathBuf {
+        self.root.join("objects/sha256")
+    }
+
+    /// The directory of the objects whose hex id starts with `byte`.
+    pub fn shard(&self, byte: u8) -> PathBuf {
+        self.objects().join(format!("{byte:02x}"))
+    }
+
+    /// An object's file.
+    pub fn object(&self, id: &ObjectId) -> PathBuf {
+        let hex = id.hex();
+        let (shard, rest) = hex.split_at(2);
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + 84);
+        path.push(&self.root);
+        path.push("objects/sha256");
+        path.push(shard);
+        path.push(rest);
+        path
+    }
+
+    /// Where corrupt objects go when their good bytes are put again.
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// The directory of lock files.
+    pub fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
+    /// The lock that every writer shares and a garbage collection takes alone.
+    pub fn pin_lock(&self) -> PathBuf {
+        self.locks().join("pin")
+    }
+
+    /// The lock of all branches with this number.
+    pub(crate) fn ref_lock(&self, number: u8) -> PathBuf {
+        self.locks().join(format!("ref-{number:02}"))
+    }
+
+    /// What an unfinished garbage collection was deleting.
+    pub fn condemned(&self) -> PathBuf {
+        self.root.join("condemned")
+    }
+
+    /// The list of directories that were restored into, one file each.
+    pub fn restores(&self) -> PathBuf {
+        self.root.join("restores")
+    }
+
+    /// All directories of an empty store but the root, parents first.
+    pub(crate) fn skeleton(&self) -> Vec<PathBuf> {
+        let mut dirs = vec![
+            self.locks(),
+            self.quarantine(),
+            self.restores(),
+            self.root.join("refs"),
+            self.heads(),
+            self.root.join("objects"),
+            self.objects(),
+        ];
+        dirs.extend((0..=u8::MAX).map(|byte| self.shard(byte)));
+        dirs
+    }
+
+    /// All lock files.
+    pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
+        let refs = (0..REF_LOCKS).map(|number| self.ref_lock(number));
+        refs.chain([self.pin_lock()]).collect()
+    }
+}
+
+/// The file name of a temp: prefix, process id, counter.
+pub(crate) fn temp_name(prefix: &str, nonce: u64) -> String {
+    format!("{prefix}{:x}-{:x}", nonce >> 32, nonce & 0xffff_ffff)
+}
+
+/// Whether a file name is one that [`temp_name`] makes; a user's `.restore-tmp-notes` is not.
+pub(crate) fn is_temp(name: &OsStr, prefix: &str) -> bool {
+    let hex = |part: &str| {
+        (1..=8).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    name.to_str()
+        .and_then(|name| name.strip_prefix(prefix))
+        .and_then(|rest| rest.split_once('-'))
+        .is_some_and(|(pid, count)| hex(pid) && hex(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_lies_under_its_first_two_digits() {
+        let id = ObjectId::of(b"");
+        let path = Layout::new(Path::new("/s")).object(&id);
+        assert_eq!(
+            path.to_str().unwrap(),
+            "/s/objects/sha256/e3/b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+
+    #[test]
+    fn a_temp_is_told_from_a_users_file() {
+        let name = temp_name(RESTORE_TEMP, (0x1234 << 32) | 7);
+        assert_eq!(name, ".restore-tmp-1234-7");
+        assert!(is_temp(OsStr::new(&name), RESTORE_TEMP));
+        for other in [".restore-tmp-notes", ".restore-tmp-", ".restore-tmp-12", ".obj-tmp-1-2"] {
+            assert!(!is_temp(OsStr::new(other), RESTORE_TEMP), "{other}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A small content-addressed store, written to be checked.
+//!
+//! It keeps objects (blobs, snapshots, commits), branch refs and HEAD. Every write goes through one
+//! protocol, and success means that the power may go now:
+//!
+//! temp file in the target directory, locked by its owner -> write -> mode and times -> fsync ->
+//! rename -> fsync of the directory -> receipt.
+//!
+//! Across files the order is blobs -> snapshot -> commit -> ref -> HEAD, so that a ref never leads
+//! to something missing. Reading is typed: `Ok(None)` is absent, `Ok(Some(_))` was checked against
+//! its hash, and [`Error::Corrupt`] is what it says; corrupt bytes are never returned.
+//!
+//! ```
+//! use plugpull_store::{Branch, Commit, Expected, Options, Snapshot, Store};
+//!
+//! # let dir = std::env::temp_dir().join(format!("plugpull-doc-{}", std::process::id()));
+//! # let _ = std::fs::remove_dir_all(&dir);
+//! let store = Store::init(&dir, Options::default())?;
+//! let pin = store.pin()?; // what is put from here on is not taken by a garbage collection
+//! let blob = store.put(b"hello")?;
+//! let snapshot = store.put_snapshot(&Snapshot::of([("hello.txt", blob.id)])?)?;
+//! let commit = Commit::new([], snapshot.id, "me", "first", 1_767_225_600);
+//! let commit = store.put_commit(&commit)?;
+//! store.update_branch(&Branch::new("main")?, commit.id, Expected::Absent)?;
+//! drop(pin);
+//! assert_eq!(store.get(&blob.id)?.as_deref(), Some(&b"hello"[..]));
+//! # std::fs::remove_dir_all(&dir)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it is not for
+//!
+//! It is a subject to be tortured and a place to show how durable writes are done, not a version
+//! control system: no packs, no merges, no network. Known limits stand in docs/limits.md.
+
+mod atomic;
+mod audit;
+mod canonical;
+mod commit;
+mod durability;
+mod error;
+mod gc;
+mod head;
+mod id;
+mod layout;
+mod name;
+mod object;
+mod open;
+mod pin;
+mod planted;
+mod refs;
+mod restore;
+mod snapshot;
+mod stream;
+mod sweep;
+mod temp;
+
+pub use atomic::{write_json_atomic, write_text_atomic};
+pub use audit::{Audit, AuditCounts, Problem, ProblemKind, audit};
+pub use commit::Commit;
+pub use durability::{Durability, Outcome, Reached, Receipt};
+pub use error::{Error, Result};
+pub use gc::{GcOptions, GcReport};
+pub use head::Head;
+pub use id::ObjectId;
+pub use layout::Layout;
+pub use name::Branch;
+pub use object::Put;
+pub use open::{Options, Recovery, Store};
+pub use pin::Pin;
+pub use planted::Bug;
+pub use refs::Expected;
+pub use snapshot::{FileEntry, Snapshot};
+pub use stream::ObjectReader;

@@ -1,0 +1,282 @@
+//! Making a store and opening one.
+//!
+//! `init` writes the format file last: a directory is a store when everything in it is durable, and
+//! an interrupted `init` is simply run again. `open` checks the format and the skeleton, finishes an
+//! interrupted garbage collection and removes temps whose owner is dead.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
+
+use crate::atomic::{DIR_MODE, make_dirs, replace, sync_dir};
+use crate::durability::Durability;
+use crate::error::{At, Error, Result, found};
+use crate::head::Head;
+use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
+use crate::name::Branch;
+use crate::pin::Pins;
+use crate::planted::Planted;
+
+/// First line of the format file, before the version number.
+const FORMAT_LINE: &str = "plugpull-store ";
+
+/// Longest format file or ref that is read; anything longer is corrupt.
+pub(crate) const MAX_STATE: usize = 4096;
+
+/// The branch that HEAD of a new store names.
+const FIRST_BRANCH: &str = "main";
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What happens when a barrier fails.
+    pub durability: Durability,
+    pub(crate) planted: Planted,
+}
+
+impl Options {
+    /// With this durability.
+    pub fn durability(durability: Durability) -> Self {
+        Self { durability, ..Self::default() }
+    }
+
+    /// With a deliberate mistake, for tests of the harness.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn planted(mut self, bug: crate::planted::Bug) -> Self {
+        self.planted = Planted::new(bug);
+        self
+    }
+}
+
+/// An open store. All operations take `&self` and may run on many threads, except a garbage
+/// collection, which waits for every pin and so must not hold one itself.
+pub struct Store<F: Fs = RealFs> {
+    fs: F,
+    layout: Layout,
+    options: Options,
+    pins: Pins<F::File>,
+    /// Directories whose restore record is known to be durable.
+    pub(crate) registered: Mutex<BTreeSet<PathBuf>>,
+    recovery: Recovery,
+}
+
+/// What opening a store had to mend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Temps of dead writers that were removed.
+    pub orphans: Vec<PathBuf>,
+    /// Objects that an interrupted garbage collection had left to delete.
+    pub condemned: u64,
+}
+
+impl Store<RealFs> {
+    /// Makes a store in `dir` (created if missing, else empty), or puts back what is missing of one,
+    /// and opens it.
+    pub fn init(dir: &Path, options: Options) -> Result<Self> {
+        Self::init_on(RealFs, dir, options)
+    }
+
+    /// Opens the store in `dir`.
+    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        Self::open_on(RealFs, dir, options)
+    }
+}
+
+impl<F: Fs> Store<F> {
+    /// [`Store::init`] on any file system.
+    pub fn init_on(fs: F, dir: &Path, options: Options) -> Result<Self> {
+        let layout = Layout::new(dir);
+        let durability = options.durability;
+        make_dirs(&fs, dir, durability)?;
+        let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
+        if is_store {
+            check_format(&fs, &layout)?;
+        } else {
+            refuse_foreign(&fs, &layout)?;
+        }
+        make_skeleton(&fs, &layout, durability)?;
+        if !is_store {
+            let head = Head::Branch(Branch::new(FIRST_BRANCH)?);
+            let _ = replace(&fs, &layout.head(), head.text().as_bytes(), durability)?;
+            let format = format!("{FORMAT_LINE}{FORMAT}\n");
+            let _ = replace(&fs, &layout.format(), format.as_bytes(), durability)?;
+        }
+        Self::open_on(fs, dir, options)
+    }
+
+    /// [`Store::open`] on any file system.
+    pub fn open_on(fs: F, dir: &Path, options: Options) -> Result<Self> {
+        let layout = Layout::new(dir);
+        check_format(&fs, &layout)?;
+        check_skeleton(&fs, &layout)?;
+        let pins = Pins::open(&fs, &layout)?;
+        let registered = Mutex::default();
+        let recovery = Recovery::default();
+        let mut store = Self { fs, layout, options, pins, registered, recovery };
+        store.recovery.condemned = store.finish_condemned()?;
+        store.recovery.orphans = store.sweep()?;
+        Ok(store)
+    }
+
+    /// What this open had to mend.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Where everything lies.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn fs(&self) -> &F {
+        &self.fs
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.options.durability
+    }
+
+    pub(crate) fn planted(&self) -> Planted {
+        self.options.planted
+    }
+
+    pub(crate) fn pins(&self) -> &Pins<F::File> {
+        &self.pins
+    }
+}
+
+/// Fails unless `root` holds a store of a format this program knows.
+pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+    let path = layout.format();
+    let not_a_store = |why: &str| Error::NotAStore {
+        path: layout.root().to_owned(),
+        why: why.to_owned(),
+    };
+    let bytes = match read_state(fs, &path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) if found(fs.metadata(layout.root())).at("stat", layout.root())?.is_none() => {
+            return Err(not_a_store("there is no such directory"));
+        }
+        Ok(None) => return Err(not_a_store("it has no file `format`")),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => {
+            return Err(not_a_store("it is not a directory"));
+        }
+        Err(e) => return Err(e),
+    };
+    let version = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.strip_prefix(FORMAT_LINE))
+        .and_then(|text| text.strip_suffix('\n'))
+        .and_then(|text| text.parse().ok());
+    match version {
+        Some(FORMAT) => Ok(()),
+        Some(found) if found > FORMAT => Err(Error::NewerFormat { path, found, supported: FORMAT }),
+        _ => Err(Error::Corrupt { path, problem: "it is not a format line".to_owned() }),
+    }
+}
+
+/// Reads a small state file; `None` when absent, an error when it is longer than any can be.
+pub(crate) fn read_state<F: Fs>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(file) = found(fs.open(path, Access::Read)).at("open", path)? else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; MAX_STATE + 1];
+    let n = file.read_full_at(&mut bytes, 0).at("read", path)?;
+    if n > MAX_STATE {
+        let problem = format!("it is longer than {MAX_STATE} bytes");
+        return Err(Error::Corrupt { path: path.to_owned(), problem });
+    }
+    bytes.truncate(n);
+    Ok(Some(bytes))
+}
+
+/// Fails when something of the skeleton is missing or is no directory.
+fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+    let dirs = [
+        layout.locks(),
+        layout.quarantine(),
+        layout.restores(),
+        layout.heads(),
+        layout.root().join("objects"),
+        layout.objects(),
+    ];
+    for path in dirs {
+        match found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind) {
+            Some(FileKind::Dir) => {}
+            other => return Err(Error::Skeleton { path, found: describe(other).to_owned() }),
+        }
+    }
+    let present: BTreeSet<_> = fs
+        .read_dir(&layout.objects())
+        .at("list", &layout.objects())?
+        .into_iter()
+        .filter(|entry| entry.kind == FileKind::Dir)
+        .map(|entry| layout.objects().join(entry.name))
+        .collect();
+    match (0..=u8::MAX).map(|byte| layout.shard(byte)).find(|dir| !present.contains(dir)) {
+        None => Ok(()),
+        Some(path) => {
+            let kind = found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
+            Err(Error::Skeleton { path, found: describe(kind).to_owned() })
+        }
+    }
+}
+
+pub(crate) fn describe(kind: Option<FileKind>) -> &'static str {
+    match kind {
+        None => "it is missing",
+        Some(FileKind::Dir) => "a directory stands there",
+        Some(FileKind::File) => "a regular file stands there",
+        Some(FileKind::Symlink) => "a symbolic link stands there",
+        Some(FileKind::Other) => "a FIFO, socket or device stands there",
+    }
+}
+
+/// Makes what is missing of the directories and lock files, and makes all of it durable: what is
+/// there may be from an `init` that was killed before its barrier.
+fn make_skeleton<F: Fs>(fs: &F, layout: &Layout, durability: Durability) -> Result<()> {
+    let dirs = layout.skeleton();
+    for dir in &dirs {
+        match fs.mkdir(dir, DIR_MODE) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let kind = fs.metadata(dir).at("stat", dir)?.kind;
+                if kind != FileKind::Dir {
+                    let found = describe(Some(kind)).to_owned();
+                    return Err(Error::Skeleton { path: dir.clone(), found });
+                }
+            }
+            made => made.at("create directory", dir)?,
+        }
+    }
+    for path in layout.lock_files() {
+        match fs.create_new(&path, 0o666) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => drop(made.at("create", &path)?),
+        }
+    }
+    let parents: BTreeSet<_> = dirs.iter().filter_map(|dir| dir.parent()).collect();
+    for dir in parents.into_iter().chain([layout.locks().as_path()]) {
+        sync_dir(fs, dir, durability)?;
+    }
+    Ok(())
+}
+
+/// An `init` may go on where an earlier one was interrupted, but not into somebody's files.
+fn refuse_foreign<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+    const OURS: [&str; 6] = ["HEAD", "locks", "objects", "quarantine", "refs", "restores"];
+    let entries = fs.read_dir(layout.root()).at("list", layout.root())?;
+    let foreign = entries.into_iter().find(|entry| {
+        !is_temp(&entry.name, STATE_TEMP) && !OURS.iter().any(|ours| entry.name == *ours)
+    });
+    match foreign {
+        None => Ok(()),
+        Some(entry) => Err(Error::NotEmpty {
+            path: layout.root().to_owned(),
+            found: entry.name.to_string_lossy().into_owned(),
+        }),
+    }
+}

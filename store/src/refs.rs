@@ -1,0 +1,265 @@
+//! Branches: a file each, holding the id of a commit, moved by compare-and-swap.
+//!
+//! A branch's lock is held from reading the old value until the new one is durable, so two writers
+//! never lose a commit silently: the second one is told where the branch is. Lock files are never
+//! removed, and a killed holder frees its lock by dying.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
+use sha2::{Digest, Sha256};
+
+use crate::atomic::{DIR_MODE, parent, remove, replace, sync_dir};
+use crate::commit::Commit;
+use crate::durability::{Outcome, Reached, Receipt};
+use crate::error::{At, Error, Result, found};
+use crate::id::ObjectId;
+use crate::layout::{REF_LOCKS, STATE_TEMP, is_temp};
+use crate::name::Branch;
+use crate::open::{Store, read_state};
+use crate::planted::Bug;
+use crate::sweep::dirs_below;
+
+/// How often a branch's folder is made anew because another process removes it as empty.
+const ATTEMPTS: u32 = 100;
+
+/// What the caller believes of a branch before moving it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// It does not exist.
+    Absent,
+    /// It points at this commit.
+    At(ObjectId),
+    /// Whatever it is: the last writer wins. For repair, not for everyday.
+    Force,
+}
+
+impl Expected {
+    fn check(self, branch: &Branch, current: Option<ObjectId>) -> Result<()> {
+        let expected = match self {
+            Self::Force => return Ok(()),
+            Self::Absent => None,
+            Self::At(id) => Some(id),
+        };
+        if expected == current {
+            return Ok(());
+        }
+        Err(Error::RefConflict { branch: branch.to_string(), expected, current })
+    }
+}
+
+impl<F: Fs> Store<F> {
+    /// Points `branch` at a commit of the store, if it is where the caller expects it.
+    pub fn update_branch(
+        &self,
+        branch: &Branch,
+        commit: ObjectId,
+        expected: Expected,
+    ) -> Result<Receipt> {
+        let _pin = self.pin()?;
+        self.require::<Commit>(&commit, || format!("branch {branch}"))?;
+        let _lock = self.lock_branch(branch)?;
+        let current = self.current(branch, expected)?;
+        if !self.planted().has(Bug::LostUpdate) {
+            expected.check(branch, current)?;
+        }
+        self.write_branch(branch, &commit)
+    }
+
+    /// Deletes `branch`, if it is where the caller expects it; says whether it was there.
+    pub fn delete_branch(&self, branch: &Branch, expected: Expected) -> Result<bool> {
+        let _lock = self.lock_branch(branch)?;
+        let current = self.current(branch, expected)?;
+        expected.check(branch, current)?;
+        let path = self.layout().branch(branch);
+        let was_there = remove(self.fs(), &path, self.durability())?;
+        self.prune_folders(parent(&path))?;
+        Ok(was_there)
+    }
+
+    /// Where `branch` points; `None` when it does not exist.
+    pub fn read_branch(&self, branch: &Branch) -> Result<Option<ObjectId>> {
+        let path = self.layout().branch(branch);
+        match self.fs().metadata(&path) {
+            // A folder of branches of that name is no branch; nor is anything below a branch.
+            Ok(metadata) if metadata.kind == FileKind::Dir => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            _ => {}
+        }
+        let Some(bytes) = read_state(self.fs(), &path)? else { return Ok(None) };
+        parse_ref(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
+    }
+
+    /// All branches, in byte order of their names. A file that is no branch is an error.
+    pub fn branches(&self) -> Result<Vec<(Branch, ObjectId)>> {
+        let mut branches = Vec::new();
+        for path in branch_files(self.fs(), &self.layout().heads())? {
+            let Some(bytes) = read_state(self.fs(), &path)? else { continue };
+            let corrupt = |problem| Error::Corrupt { path: path.clone(), problem };
+            let branch = branch_of(&self.layout().heads(), &path).map_err(corrupt)?;
+            branches.push((branch, parse_ref(&bytes).map_err(corrupt)?));
+        }
+        branches.sort_unstable();
+        Ok(branches)
+    }
+
+    /// The value to compare with. `Force` is for repair, so a corrupt value is no obstacle to it.
+    fn current(&self, branch: &Branch, expected: Expected) -> Result<Option<ObjectId>> {
+        match self.read_branch(branch) {
+            Err(Error::Corrupt { .. }) if expected == Expected::Force => Ok(None),
+            read => read,
+        }
+    }
+
+    fn lock_branch(&self, branch: &Branch) -> Result<F::File> {
+        let [first, ..] = <[u8; 32]>::from(Sha256::digest(branch.as_str()));
+        let path = self.layout().ref_lock(first % REF_LOCKS);
+        let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
+        lock.lock(LockMode::Exclusive).at("lock", &path)?;
+        Ok(lock)
+    }
+
+    fn write_branch(&self, branch: &Branch, commit: &ObjectId) -> Result<Receipt> {
+        let path = self.layout().branch(branch);
+        if self.planted().has(Bug::RefInPlace) {
+            return self.write_in_place(&path, &commit.to_string());
+        }
+        for _ in 0..ATTEMPTS {
+            let folders = self.make_folders(branch)?;
+            match replace(self.fs(), &path, commit.to_string().as_bytes(), self.durability()) {
+                // Another process removed the folder as empty before our temp was in it.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                // A folder stands there; an interrupted delete may have left it empty.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::IsADirectory => {
+                    self.remove_empty_folder(branch, &path)?;
+                }
+                written => {
+                    let receipt = written?;
+                    return Ok(Receipt { reached: receipt.reached.max(folders), ..receipt });
+                }
+            }
+        }
+        let problem = "its folder vanishes again and again";
+        Err(Error::Contended { path, attempts: ATTEMPTS, problem })
+    }
+
+    /// Makes the folders of a nested branch. All their entries are synced, not only new ones: a
+    /// folder that is there may come from a writer that was killed before its barrier.
+    fn make_folders(&self, branch: &Branch) -> Result<Reached> {
+        let heads = self.layout().heads();
+        let mut reached = Reached::Durable;
+        for (at, _) in branch.as_str().match_indices('/') {
+            let folder = heads.join(&branch.as_str()[..at]);
+            match self.fs().mkdir(&folder, DIR_MODE) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                    let kind = found(self.fs().metadata(&folder)).at("stat", &folder)?;
+                    if kind.is_some_and(|m| m.kind != FileKind::Dir) {
+                        let other = branch.as_str()[..at].to_owned();
+                        return Err(Error::NameConflict { branch: branch.to_string(), other });
+                    }
+                }
+                // The folder above was removed as empty; the caller starts again.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(reached),
+                made => made.at("create directory", &folder)?,
+            }
+            reached = reached.max(self.sync_folder(parent(&folder))?);
+        }
+        Ok(reached)
+    }
+
+    /// A folder that another process removed meanwhile needs no barrier.
+    fn sync_folder(&self, folder: &Path) -> Result<Reached> {
+        match sync_dir(self.fs(), folder, self.durability()) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Reached::Durable)
+            }
+            synced => synced,
+        }
+    }
+
+    /// Removes the folder that stands where a branch should be, if no branch is in it.
+    fn remove_empty_folder(&self, branch: &Branch, path: &Path) -> Result<()> {
+        let folders = dirs_below(self.fs(), path.to_owned())?;
+        for folder in folders.iter().rev() {
+            match found(self.fs().rmdir(folder)) {
+                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                    let other = format!("{branch}/...");
+                    return Err(Error::NameConflict { branch: branch.to_string(), other });
+                }
+                removed => removed.at("remove directory", folder)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Removes folders that the deleted branch leaves empty, from `folder` upwards.
+    fn prune_folders(&self, folder: &Path) -> Result<()> {
+        let heads = self.layout().heads();
+        for folder in folder.ancestors().take_while(|folder| **folder != heads) {
+            match found(self.fs().rmdir(folder)) {
+                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+                removed => removed.at("remove directory", folder)?,
+            };
+            self.sync_folder(parent(folder))?;
+        }
+        Ok(())
+    }
+
+    /// The planted mistake [`Bug::RefInPlace`].
+    fn write_in_place(&self, path: &Path, text: &str) -> Result<Receipt> {
+        let file = match self.fs().open(path, Access::ReadWrite) {
+            Ok(file) => file,
+            Err(_) => self.fs().create_new(path, 0o666).at("create", path)?,
+        };
+        file.set_len(0).at("cut", path)?;
+        file.write_all_at(text.as_bytes(), 0).at("write", path)?;
+        file.sync_all().at("sync", path)?;
+        Ok(Receipt { outcome: Outcome::Created, reached: Reached::Durable })
+    }
+}
+
+/// The id in a branch file. It is written without a newline; one is accepted, since an editor or
+/// `echo` adds it.
+pub(crate) fn parse_ref(bytes: &[u8]) -> std::result::Result<ObjectId, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    text.parse().map_err(|e: Error| e.to_string())
+}
+
+/// All files below `heads` but temps, in no promised order.
+pub(crate) fn branch_files<F: Fs>(fs: &F, heads: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for dir in dirs_below(fs, heads.to_owned())? {
+        let Some(entries) = found(fs.read_dir(&dir)).at("list", &dir)? else { continue };
+        let entries = entries.into_iter();
+        let entries = entries.filter(|e| e.kind != FileKind::Dir && !is_temp(&e.name, STATE_TEMP));
+        files.extend(entries.map(|entry| dir.join(entry.name)));
+    }
+    Ok(files)
+}
+
+/// The branch whose file is `path`.
+pub(crate) fn branch_of(heads: &Path, path: &Path) -> std::result::Result<Branch, String> {
+    let name = path.strip_prefix(heads).ok().and_then(Path::to_str);
+    let name = name.ok_or("its name is not text")?;
+    Branch::new(name).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ref_is_an_id_with_or_without_a_newline_and_nothing_else() {
+        let id = ObjectId::of(b"c");
+        assert_eq!(parse_ref(id.to_string().as_bytes()), Ok(id));
+        assert_eq!(parse_ref(format!("{id}\n").as_bytes()), Ok(id));
+        for bad in ["", "\n", "sha256:", &format!("{id} "), &format!("{id}\n\n")] {
+            assert!(parse_ref(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+}

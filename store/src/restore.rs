@@ -1,0 +1,90 @@
+//! Restoring: an object's bytes as a file of the user's, outside the store.
+//!
+//! The same protocol as every write, with the hash checked while copying: bad bytes never get a
+//! name. The temp lies beside the destination, where an open of the store would not look for it, so
+//! the directory is entered in a durable list before its first temp is made.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::time::{Duration, SystemTime};
+
+use faultfs::{FileKind, Fs, FsFile};
+
+use crate::atomic::{make_dirs, parent, replace, sync_dir};
+use crate::durability::{Outcome, Receipt};
+use crate::error::{At, Error, Result, found};
+use crate::id::ObjectId;
+use crate::layout::{Layout, RESTORE_TEMP, STATE_TEMP, is_temp};
+use crate::open::{MAX_STATE, Store, read_state};
+use crate::temp::Temp;
+
+/// Mode of a restored file before the umask takes its share.
+const PLAIN: u32 = 0o666;
+const EXECUTABLE: u32 = 0o777;
+
+impl<F: Fs> Store<F> {
+    /// Writes the object's bytes to `to`, replacing what is there and creating missing directories;
+    /// `None` when there is no such object. The file's time is now, and later than that of the file
+    /// it replaces, so that editors and build tools see the change.
+    pub fn restore(&self, id: &ObjectId, to: &Path, executable: bool) -> Result<Option<Receipt>> {
+        let to = std::path::absolute(to).at("find", to)?;
+        let _pin = self.pin()?;
+        let Some(reader) = self.reader(id)? else { return Ok(None) };
+        let dir = parent(&to);
+        let dirs = make_dirs(self.fs(), dir, self.durability())?;
+        self.register(dir)?;
+        let mode = if executable { EXECUTABLE } else { PLAIN };
+        let mut temp = Temp::create(self.fs(), dir, RESTORE_TEMP, mode)?;
+        reader.copy(&mut |piece| temp.write(piece))?;
+        temp.file().set_modified(self.fresh_time(&to)?).at("set the time of", &to)?;
+        let content = temp.sync(self.durability())?;
+        temp.rename(&to)?;
+        let entry = sync_dir(self.fs(), dir, self.durability())?;
+        let reached = dirs.max(content).max(entry);
+        Ok(Some(Receipt { outcome: Outcome::Created, reached }))
+    }
+
+    /// Now, but at least a nanosecond later than the file that is replaced.
+    fn fresh_time(&self, to: &Path) -> Result<SystemTime> {
+        let now = self.fs().now();
+        let old = found(self.fs().metadata(to)).at("stat", to)?;
+        Ok(old.map_or(now, |old| now.max(old.modified + Duration::from_nanos(1))))
+    }
+
+    /// Enters a directory in the list, once for each open store.
+    fn register(&self, dir: &Path) -> Result<()> {
+        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(dir) {
+            return Ok(());
+        }
+        let path = dir.as_os_str().as_bytes();
+        if path.len() > MAX_STATE {
+            let problem = format!("its path is longer than {MAX_STATE} bytes");
+            return Err(Error::Source { path: dir.to_owned(), problem });
+        }
+        let record = self.layout().restores().join(ObjectId::of(path).hex());
+        if found(self.fs().metadata(&record)).at("stat", &record)?.is_none() {
+            let _ = replace(self.fs(), &record, path, self.durability())?;
+        } else {
+            // Its writer may have been killed before the barrier.
+            sync_dir(self.fs(), &self.layout().restores(), self.durability())?;
+        }
+        known.insert(dir.to_owned());
+        Ok(())
+    }
+}
+
+/// The directories that were restored into.
+pub(crate) fn restored_dirs<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<PathBuf>> {
+    let restores = layout.restores();
+    let mut dirs = Vec::new();
+    for entry in fs.read_dir(&restores).at("list", &restores)? {
+        if entry.kind == FileKind::File && !is_temp(&entry.name, STATE_TEMP) {
+            let path = read_state(fs, &restores.join(entry.name))?;
+            dirs.extend(path.map(|path| PathBuf::from(OsString::from_vec(path))));
+        }
+    }
+    Ok(dirs)
+}

@@ -1,0 +1,119 @@
+//! Removing the temps of dead writers, and never a live one's.
+//!
+//! A temp is its owner's while the owner holds its lock (see `temp`). A sweep takes the lock before
+//! it removes the name, so a writer that comes to its lock later finds that the file was taken.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
+
+use crate::atomic::sync_dir;
+use crate::error::{At, Result, found};
+use crate::layout::{Layout, OBJECT_TEMP, RESTORE_TEMP, STATE_TEMP, is_temp};
+use crate::open::Store;
+use crate::planted::Bug;
+use crate::restore::restored_dirs;
+
+/// A directory, and the prefix of the temps that may lie in it.
+type Place = (PathBuf, &'static str);
+
+/// Whether a temp's owner lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Alive,
+    Dead,
+    /// The temp is gone meanwhile.
+    Gone,
+}
+
+impl<F: Fs> Store<F> {
+    /// Removes every temp whose owner is dead; returns their paths.
+    pub(crate) fn sweep(&self) -> Result<Vec<PathBuf>> {
+        let mut removed = Vec::new();
+        for (dir, prefix) in temp_places(self.fs(), self.layout())? {
+            let before = removed.len();
+            for path in temps_in(self.fs(), &dir, prefix)? {
+                if self.remove_if_dead(&path)? {
+                    removed.push(path);
+                }
+            }
+            if removed.len() > before {
+                sync_dir(self.fs(), &dir, self.durability())?;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn remove_if_dead(&self, path: &Path) -> Result<bool> {
+        let Some(file) = found(self.fs().open(path, Access::Read)).at("open", path)? else {
+            return Ok(false);
+        };
+        let dead = self.planted().has(Bug::SweepLiveTemps)
+            || file.try_lock(LockMode::Exclusive).at("lock", path)?;
+        // The lock stays until the name is gone: see `temp`.
+        Ok(dead && found(self.fs().unlink(path)).at("remove", path)?.is_some())
+    }
+}
+
+/// Whether the owner of a temp lives; does not remove it.
+pub(crate) fn owner<F: Fs>(fs: &F, path: &Path) -> Result<Owner> {
+    let Some(file) = found(fs.open(path, Access::Read)).at("open", path)? else {
+        return Ok(Owner::Gone);
+    };
+    let free = file.try_lock(LockMode::Shared).at("lock", path)?;
+    Ok(if free { Owner::Dead } else { Owner::Alive })
+}
+
+/// All temps of a store.
+pub(crate) fn temps<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for (dir, prefix) in temp_places(fs, layout)? {
+        found.extend(temps_in(fs, &dir, prefix)?);
+    }
+    Ok(found)
+}
+
+/// Every directory that the store writes temps into.
+fn temp_places<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<Place>> {
+    let mut places = vec![
+        (layout.root().to_owned(), STATE_TEMP),
+        (layout.restores(), STATE_TEMP),
+        (layout.objects(), OBJECT_TEMP),
+    ];
+    places.extend((0..=u8::MAX).map(|byte| (layout.shard(byte), OBJECT_TEMP)));
+    places.extend(dirs_below(fs, layout.heads())?.into_iter().map(|dir| (dir, STATE_TEMP)));
+    places.extend(restored_dirs(fs, layout)?.into_iter().map(|dir| (dir, RESTORE_TEMP)));
+    Ok(places)
+}
+
+/// `top` and all directories below it; symbolic links are not followed.
+pub(crate) fn dirs_below<F: Fs>(fs: &F, top: PathBuf) -> Result<Vec<PathBuf>> {
+    let mut all = vec![top];
+    let mut next = 0;
+    while let Some(dir) = all.get(next).cloned() {
+        next += 1;
+        for entry in list(fs, &dir)? {
+            if entry.kind == FileKind::Dir {
+                all.push(dir.join(entry.name));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn temps_in<F: Fs>(fs: &F, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let entries = list(fs, dir)?.into_iter();
+    let temps = entries.filter(|e| e.kind == FileKind::File && is_temp(&e.name, prefix));
+    Ok(temps.map(|entry| dir.join(entry.name)).collect())
+}
+
+/// The entries of a directory; none when it is gone (a branch folder, a work tree).
+fn list<F: Fs>(fs: &F, dir: &Path) -> Result<Vec<faultfs::DirEntry>> {
+    match fs.read_dir(dir) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        listed => listed.at("list", dir),
+    }
+}

@@ -1,0 +1,122 @@
+//! A file that is being written under a name of its own.
+//!
+//! Its owner holds an exclusive flock on it from creation until it has its real name. Whoever finds a
+//! temp whose lock is free may remove it: the owner is dead, because the kernel releases the lock
+//! with the process, also by SIGKILL. There is a moment between creating the file and locking it in
+//! which a sweep can take it; the owner looks for that (lock refused, or no name left) and starts
+//! again with a new name. So no age, no process table and no clock is needed.
+//!
+//! Not for deciding where a file goes or what a failed barrier means: see `atomic` and `object`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use faultfs::{Fs, FsFile, LockMode};
+
+use crate::durability::{Durability, Reached};
+use crate::error::{At, Error, Result};
+use crate::layout::temp_name;
+
+/// How often a name is drawn anew when it is taken or swept: each time needs another process to hit
+/// the same microsecond or name.
+const ATTEMPTS: u32 = 1000;
+
+/// A temp. Dropping it removes the file unless it got its real name.
+pub(crate) struct Temp<'f, F: Fs> {
+    fs: &'f F,
+    path: PathBuf,
+    file: F::File,
+    mode: u32,
+    written: u64,
+    named: bool,
+}
+
+impl<'f, F: Fs> Temp<'f, F> {
+    /// Creates an empty temp in `dir` and locks it.
+    pub(crate) fn create(fs: &'f F, dir: &Path, prefix: &str, mode: u32) -> Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let path = dir.join(temp_name(prefix, fs.nonce()));
+            let file = match fs.create_new(&path, mode) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                created => created.at("create", &path)?,
+            };
+            let mut temp = Self { fs, path, file, mode, written: 0, named: true };
+            if temp.take_ownership()? {
+                return Ok(temp);
+            }
+        }
+        let problem = "every temp name was taken or swept away";
+        Err(Error::Contended { path: dir.to_owned(), attempts: ATTEMPTS, problem })
+    }
+
+    /// Locks the file; false when a sweep came first.
+    fn take_ownership(&mut self) -> Result<bool> {
+        if !self.file.try_lock(LockMode::Exclusive).at("lock", &self.path)? {
+            return Ok(false);
+        }
+        let metadata = self.file.metadata().at("stat", &self.path)?;
+        self.mode = metadata.mode;
+        Ok(metadata.links > 0)
+    }
+
+    /// Writes behind what is already there.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all_at(bytes, self.written).at("write", &self.path)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Sets the permission bits exactly; the umask may have taken some at creation.
+    pub(crate) fn set_mode(&mut self, mode: u32) -> Result<()> {
+        if self.mode != mode {
+            self.file.set_mode(mode).at("set the mode of", &self.path)?;
+            self.mode = mode;
+        }
+        Ok(())
+    }
+
+    /// The barrier of the file: after it nothing of the file may change but its name.
+    pub(crate) fn sync(&self, durability: Durability) -> Result<Reached> {
+        durability.judge(self.file.sync_all()).at("sync", &self.path)
+    }
+
+    /// Gives it its real name, replacing what is there. The entry is volatile.
+    pub(crate) fn rename(&mut self, to: &Path) -> Result<()> {
+        self.fs.rename(&self.path, to).at("rename a temp to", to)?;
+        self.named = false;
+        Ok(())
+    }
+
+    /// Gives it its real name unless that is taken; says whether it did. The entry is volatile.
+    pub(crate) fn rename_if_free(&mut self, to: &Path) -> Result<bool> {
+        let renamed = match self.fs.rename_no_replace(&self.path, to) {
+            // Some file systems know no RENAME_NOREPLACE; a link never replaces either.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+                self.fs.link(&self.path, to).and_then(|()| self.fs.unlink(&self.path))
+            }
+            renamed => renamed,
+        };
+        match renamed {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            renamed => {
+                renamed.at("rename a temp to", to)?;
+                self.named = false;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The open file, whatever its name is now.
+    pub(crate) fn file(&self) -> &F::File {
+        &self.file
+    }
+}
+
+impl<F: Fs> Drop for Temp<'_, F> {
+    fn drop(&mut self) {
+        if self.named {
+            // A failure to clean up must not hide the error that led here; the next open sweeps.
+            let _ = self.fs.unlink(&self.path);
+        }
+    }
+}

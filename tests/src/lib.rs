@@ -1,0 +1,1 @@
+//! The package holds only the integration tests (`suite/`) and the binary they run.

@@ -1,0 +1,1 @@
+//! Scratch stores in temporary directories.

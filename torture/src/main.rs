@@ -1,0 +1,5 @@
+//! The command `plugpull`.
+
+fn main() -> std::process::ExitCode {
+    plugpull::main()
+}
