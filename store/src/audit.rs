@@ -13,10 +13,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use faultfs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode};
+use faultfs::{DirEntry, FileKind, Fs, FsFile};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,7 @@ use crate::object::{SETTLED, starts_as};
 use crate::open::{check_format, describe, read_state};
 use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::snapshot::Snapshot;
-use crate::stream::{CHUNK, open_object};
+use crate::stream::{CHUNK, ObjectReader, open_object};
 use crate::sweep::{Owner, owner, temps};
 
 /// Largest commit or snapshot whose references are checked; a larger object is hashed only.
@@ -124,11 +124,14 @@ impl Audit {
     pub fn run<F: Fs>(fs: &F, root: &Path) -> Result<Self> {
         let problems = Mutex::new(Vec::new());
         let counts = audit(fs, root, &|problem| {
-            if let Ok(mut problems) = problems.lock() {
-                problems.push(problem);
-            }
+            problems
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(problem);
         })?;
-        let mut problems = problems.into_inner().unwrap_or_default();
+        let mut problems = problems
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         problems.sort_unstable();
         Ok(Self { counts, problems })
     }
@@ -139,8 +142,15 @@ impl Audit {
 pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> Result<AuditCounts> {
     let layout = Layout::new(root);
     check_format(fs, &layout)?;
-    let auditor = Auditor { fs, layout: &layout, report, totals: Totals::default(), suspects: Mutex::default() };
-    let _pin = auditor.keep_collections_away()?;
+    let (totals, suspects) = Default::default();
+    let auditor = Auditor {
+        fs,
+        layout: &layout,
+        report,
+        totals,
+        suspects,
+    };
+    auditor.lock_files()?;
     let temps = auditor.temps_without_owner()?;
     auditor.head()?;
     auditor.branches()?;
@@ -186,10 +196,17 @@ impl Totals {
     }
 }
 
-/// A reference that leads to something missing or of another kind.
-struct Suspect {
-    from: ObjectId,
-    detail: String,
+/// An object that names others.
+enum Named {
+    ByCommit(Commit),
+    BySnapshot(Snapshot),
+}
+
+impl Named {
+    fn by(text: &[u8]) -> Option<Self> {
+        let commit = decode(text).map(Self::ByCommit);
+        commit.or_else(|_| decode(text).map(Self::BySnapshot)).ok()
+    }
 }
 
 struct Auditor<'a, F: Fs> {
@@ -197,53 +214,64 @@ struct Auditor<'a, F: Fs> {
     layout: &'a Layout,
     report: &'a (dyn Fn(Problem) + Sync),
     totals: Totals,
-    suspects: Mutex<Vec<Suspect>>,
+    suspects: Mutex<BTreeSet<ObjectId>>,
 }
 
 impl<F: Fs> Auditor<'_, F> {
     fn problem(&self, kind: ProblemKind, path: &Path, detail: impl Into<String>) {
         self.totals.problems.fetch_add(1, Relaxed);
-        (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
+        (self.report)(Problem {
+            kind,
+            path: path.to_owned(),
+            detail: detail.into(),
+        });
     }
 
-    /// A shared lock as every writer holds; a store without the file has been damaged.
-    fn keep_collections_away(&self) -> Result<Option<F::File>> {
-        let path = self.layout.pin_lock();
-        let Some(file) = found(self.fs.open(&path, Access::Read)).at("open", &path)? else {
-            self.problem(ProblemKind::BadSkeleton, &path, "the lock file is missing");
-            return Ok(None);
-        };
-        file.lock(LockMode::Shared).at("lock", &path)?;
-        Ok(Some(file))
+    fn lock_files(&self) -> Result<()> {
+        for path in self.layout.lock_files() {
+            let kind = found(self.fs.metadata(&path))
+                .at("stat", &path)?
+                .map(|m| m.kind);
+            if kind != Some(FileKind::File) {
+                self.problem(ProblemKind::BadSkeleton, &path, describe(kind));
+            }
+        }
+        Ok(())
     }
 
     fn head(&self) -> Result<()> {
         let path = self.layout.head();
-        match read_state(self.fs, &path) {
-            Ok(None) => self.problem(ProblemKind::BadHead, &path, "it is missing"),
-            Ok(Some(bytes)) => match Head::parse(&bytes) {
-                Ok(Head::Branch(_)) => {}
-                Ok(Head::Detached(id)) => self.must_be_commit(&path, &id)?,
-                Err(problem) => self.problem(ProblemKind::BadHead, &path, problem),
-            },
-            Err(e) => self.problem(ProblemKind::BadHead, &path, e.to_string()),
+        let read = || match read_state(self.fs, &path) {
+            Ok(Some(bytes)) => Head::parse(&bytes),
+            Ok(None) => Err("it is missing".to_owned()),
+            Err(e) => Err(e.to_string()),
+        };
+        match read() {
+            Ok(Head::Branch(_)) => Ok(()),
+            Ok(Head::Detached(id)) => {
+                self.must_be_commit(&path, &id, || read() == Ok(Head::Detached(id)))
+            }
+            Err(problem) => {
+                self.problem(ProblemKind::BadHead, &path, problem);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn branches(&self) -> Result<()> {
         let heads = self.layout.heads();
         for path in branch_files(self.fs, &heads)? {
-            let read = branch_of(&heads, &path).and_then(|_| {
+            let read = || {
+                branch_of(&heads, &path)?;
                 let bytes = read_state(self.fs, &path).map_err(|e| e.to_string())?;
                 bytes.map(|bytes| parse_ref(&bytes)).transpose()
-            });
-            match read {
+            };
+            match read() {
                 // Deleted meanwhile.
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     self.totals.branches.fetch_add(1, Relaxed);
-                    self.must_be_commit(&path, &id)?;
+                    self.must_be_commit(&path, &id, || read() == Ok(Some(id)))?;
                 }
                 Err(problem) => self.problem(ProblemKind::BadRef, &path, problem),
             }
@@ -251,9 +279,11 @@ impl<F: Fs> Auditor<'_, F> {
         Ok(())
     }
 
-    fn must_be_commit(&self, from: &Path, id: &ObjectId) -> Result<()> {
-        if let Some(detail) = self.fault_of::<Commit>(id)? {
-            self.problem(ProblemKind::Dangling, from, detail);
+    /// A ref that moved while it was looked at, its old commit collected, is no problem.
+    fn must_be_commit(&self, from: &Path, id: &ObjectId, unmoved: impl Fn() -> bool) -> Result<()> {
+        match self.fault_of::<Commit>(id)? {
+            Some(detail) if unmoved() => self.problem(ProblemKind::Dangling, from, detail),
+            _ => {}
         }
         Ok(())
     }
@@ -293,9 +323,13 @@ impl<F: Fs> Auditor<'_, F> {
         }
         let path = dir.join(&entry.name);
         match entry.name.to_str().and_then(|name| object_of(shard, name)) {
-            Some(id) if entry.kind == FileKind::File => self.object(&id, path, buf),
+            Some(id) if entry.kind == FileKind::File => self.object(&id, &path, buf),
             Some(_) => {
-                self.problem(ProblemKind::CorruptObject, &path, describe(Some(entry.kind)));
+                self.problem(
+                    ProblemKind::CorruptObject,
+                    &path,
+                    describe(Some(entry.kind)),
+                );
                 Ok(())
             }
             None => {
@@ -305,12 +339,12 @@ impl<F: Fs> Auditor<'_, F> {
         }
     }
 
-    fn object(&self, id: &ObjectId, path: PathBuf, buf: &mut [u8]) -> Result<()> {
-        match self.hash(path.clone(), id, buf) {
-            Ok(Some(metadata)) => self.references(id, &metadata),
+    fn object(&self, id: &ObjectId, path: &Path, buf: &mut [u8]) -> Result<()> {
+        match self.hash(path, id, buf) {
+            Ok(Some(text)) => self.count_references(id, &text),
             Ok(None) => Ok(()),
             Err(e @ (Error::Corrupt { .. } | Error::Io { .. })) => {
-                self.problem(ProblemKind::CorruptObject, &path, e.to_string());
+                self.problem(ProblemKind::CorruptObject, path, e.to_string());
                 Ok(())
             }
             Err(e) => Err(e),
@@ -318,59 +352,89 @@ impl<F: Fs> Auditor<'_, F> {
     }
 
     /// Hashes an object; returns its text when it starts as a commit or snapshot.
-    fn hash(&self, path: PathBuf, id: &ObjectId, buf: &mut [u8]) -> Result<Option<Vec<u8>>> {
-        let Some(reader) = open_object(self.fs, path.clone(), id)? else { return Ok(None) };
+    fn hash(&self, path: &Path, id: &ObjectId, buf: &mut [u8]) -> Result<Option<Vec<u8>>> {
+        let Some(reader) = open_object(self.fs, path.to_owned(), id)? else {
+            return Ok(None);
+        };
         self.totals.objects.fetch_add(1, Relaxed);
         self.totals.bytes.fetch_add(reader.len(), Relaxed);
-        self.totals.unsettled.fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
+        self.totals
+            .unsettled
+            .fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
         let len = usize::try_from(reader.len()).unwrap_or(usize::MAX);
-        let Some(whole) = buf.get_mut(..len) else { return hash_large(reader) };
-        let n = reader.file().read_full_at(whole, 0).at("read", &path)?;
+        let Some(whole) = buf.get_mut(..len) else {
+            return hash_large(reader);
+        };
+        let n = reader.file().read_full_at(whole, 0).at("read", path)?;
         let whole = &whole[..n];
         let actual = ObjectId::from(Sha256::new_with_prefix(whole));
         if actual != *id {
             let problem = format!("its {n} bytes hash to {actual}, not to its name");
-            return Err(Error::Corrupt { path, problem });
+            return Err(Error::Corrupt {
+                path: path.to_owned(),
+                problem,
+            });
         }
         Ok(is_metadata(whole).then(|| whole.to_vec()))
     }
 
-    /// Checks that what a commit or snapshot names is there.
-    fn references(&self, id: &ObjectId, text: &[u8]) -> Result<()> {
-        let mut faults = Vec::new();
-        if let Ok(commit) = decode::<Commit>(text) {
-            self.totals.commits.fetch_add(1, Relaxed);
-            faults.extend(self.fault_of::<Snapshot>(&commit.snapshot)?);
-            for parent in &commit.parents {
-                faults.extend(self.fault_of::<Commit>(parent)?);
-            }
-        } else if let Ok(snapshot) = decode::<Snapshot>(text) {
-            self.totals.snapshots.fetch_add(1, Relaxed);
-            for (name, entry) in snapshot.files() {
-                let path = self.layout.object(&entry.id);
-                if found(self.fs.metadata(&path)).at("stat", &path)?.is_none() {
-                    faults.push(format!("blob {} of {name:?} is missing", entry.id));
-                }
-            }
-        }
-        let suspects = faults.into_iter().map(|detail| Suspect { from: *id, detail });
-        if let Ok(mut all) = self.suspects.lock() {
-            all.extend(suspects);
+    /// Counts a commit or snapshot, and keeps it in mind when something it names is not there.
+    fn count_references(&self, id: &ObjectId, text: &[u8]) -> Result<()> {
+        let Some(named) = Named::by(text) else {
+            return Ok(());
+        };
+        let count = match &named {
+            Named::ByCommit(_) => &self.totals.commits,
+            Named::BySnapshot(_) => &self.totals.snapshots,
+        };
+        count.fetch_add(1, Relaxed);
+        if !self.faults(&named)?.is_empty() {
+            self.suspects
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(*id);
         }
         Ok(())
     }
 
-    /// A reference into nothing is damage only when a ref leads to it.
+    /// What a commit or snapshot names that is not there.
+    fn faults(&self, named: &Named) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        match named {
+            Named::ByCommit(commit) => {
+                faults.extend(self.fault_of::<Snapshot>(&commit.snapshot)?);
+                for parent in &commit.parents {
+                    faults.extend(self.fault_of::<Commit>(parent)?);
+                }
+            }
+            Named::BySnapshot(snapshot) => {
+                for (name, entry) in snapshot.files() {
+                    let path = self.layout.object(&entry.id);
+                    if found(self.fs.metadata(&path)).at("stat", &path)?.is_none() {
+                        faults.push(format!("blob {} of {name:?} is missing", entry.id));
+                    }
+                }
+            }
+        }
+        Ok(faults)
+    }
+
+    /// A reference into nothing is damage only when a ref leads to it. Looked at again, since a
+    /// collection may have been at work beside the first look.
     fn suspects(&self) -> Result<()> {
-        let suspects = self.suspects.lock().map(|mut s| std::mem::take(&mut *s));
-        let suspects = suspects.unwrap_or_default();
+        let suspects =
+            std::mem::take(&mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner));
         if suspects.is_empty() {
             return Ok(());
         }
         let reachable = self.reachable()?;
-        for suspect in suspects.iter().filter(|s| reachable.contains(&s.from)) {
-            let path = self.layout.object(&suspect.from);
-            self.problem(ProblemKind::Dangling, &path, suspect.detail.clone());
+        for id in suspects.intersection(&reachable) {
+            let Some(named) = self.read(id)?.as_deref().and_then(Named::by) else {
+                continue;
+            };
+            for detail in self.faults(&named)? {
+                self.problem(ProblemKind::Dangling, &self.layout.object(id), detail);
+            }
         }
         Ok(())
     }
@@ -379,15 +443,18 @@ impl<F: Fs> Auditor<'_, F> {
     fn reachable(&self) -> Result<BTreeSet<ObjectId>> {
         let read = |path: &Path| read_state(self.fs, path).ok().flatten();
         let files = branch_files(self.fs, &self.layout.heads())?;
-        let mut open: Vec<ObjectId> =
-            files.iter().filter_map(|path| parse_ref(&read(path)?).ok()).collect();
+        let mut open: Vec<ObjectId> = files
+            .iter()
+            .filter_map(|path| parse_ref(&read(path)?).ok())
+            .collect();
         if let Some(Ok(Head::Detached(id))) = read(&self.layout.head()).map(|b| Head::parse(&b)) {
             open.push(id);
         }
         let mut reachable = BTreeSet::new();
         while let Some(id) = open.pop() {
             if reachable.insert(id)
-                && let Some(commit) = self.read_commit(&id)?
+                && let Some(Named::ByCommit(commit)) =
+                    self.read(&id)?.as_deref().and_then(Named::by)
             {
                 reachable.insert(commit.snapshot);
                 open.extend(commit.parents);
@@ -396,19 +463,12 @@ impl<F: Fs> Auditor<'_, F> {
         Ok(reachable)
     }
 
-    fn read_commit(&self, id: &ObjectId) -> Result<Option<Commit>> {
-        let Ok(Some(reader)) = open_object(self.fs, self.layout.object(id), id) else {
-            return Ok(None);
-        };
-        let mut text = Vec::new();
-        let copied = reader.copy(&mut |piece| {
-            text.extend_from_slice(piece);
-            Ok(())
-        });
-        match copied {
-            Ok(_) => Ok(decode(&text).ok()),
+    /// An object's bytes; `None` when it is missing or corrupt, which is reported where it lies.
+    fn read(&self, id: &ObjectId) -> Result<Option<Vec<u8>>> {
+        let opened = open_object(self.fs, self.layout.object(id), id);
+        match opened.and_then(|reader| reader.map(ObjectReader::into_bytes).transpose()) {
             Err(Error::Corrupt { .. }) => Ok(None),
-            Err(e) => Err(e),
+            read => read,
         }
     }
 
@@ -463,7 +523,7 @@ fn is_metadata(start: &[u8]) -> bool {
 }
 
 /// Hashes an object larger than the buffer, piece by piece.
-fn hash_large<H: FsFile>(reader: crate::stream::ObjectReader<H>) -> Result<Option<Vec<u8>>> {
+fn hash_large<H: FsFile>(reader: ObjectReader<H>) -> Result<Option<Vec<u8>>> {
     let mut text: Option<Vec<u8>> = None;
     let mut first = true;
     reader.copy(&mut |piece| {

@@ -171,7 +171,9 @@ pub enum Error {
         current: Option<ObjectId>,
     },
     /// `a` and `a/b` cannot both be branches.
-    #[error("branch {branch} cannot exist beside {other}: a name is a branch or a folder, not both")]
+    #[error(
+        "branch {branch} cannot exist beside {other}: a name is a branch or a folder, not both"
+    )]
     NameConflict {
         /// The branch asked for.
         branch: String,
@@ -219,7 +221,11 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, op: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| Error::Io { op, path: path.to_owned(), source })
+        self.map_err(|source| Error::Io {
+            op,
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 

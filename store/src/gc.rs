@@ -9,10 +9,10 @@
 //! Not for repair: when something reachable is missing or corrupt it deletes nothing and says so.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
+use faultfs::{Access, FileKind, Fs, FsFile};
 
 use crate::atomic::{parent, remove, replace, sync_dir};
 use crate::canonical::{Canonical, decode};
@@ -37,7 +37,10 @@ pub struct GcOptions {
 impl Default for GcOptions {
     /// One hour of grace.
     fn default() -> Self {
-        Self { grace: Duration::from_secs(3600), dry_run: false }
+        Self {
+            grace: Duration::from_hours(1),
+            dry_run: false,
+        }
     }
 }
 
@@ -72,15 +75,17 @@ impl<F: Fs> Store<F> {
         let mut marked = Marked::default();
         // The bulk is marked while writers go on; under the lock only what came since.
         self.mark_refs(&mut marked)?;
-        let _lock = self.lock_out_writers()?;
+        let _lock = self.lock_out_pins()?;
         self.delete_condemned()?;
         self.mark_refs(&mut marked)?;
         let unreached = self.unreached(&marked, options.grace)?;
         for young in unreached.iter().filter(|object| object.young) {
             self.mark_object(&mut marked, &young.id)?;
         }
-        let condemned: Vec<_> =
-            unreached.into_iter().filter(|object| !marked.0.contains(&object.id)).collect();
+        let condemned: Vec<_> = unreached
+            .into_iter()
+            .filter(|object| !marked.0.contains(&object.id))
+            .collect();
         if !options.dry_run {
             self.condemn(&condemned)?;
         }
@@ -95,39 +100,49 @@ impl<F: Fs> Store<F> {
     /// Finishes what an interrupted collection had begun; says how many objects were left.
     pub(crate) fn finish_condemned(&self) -> Result<u64> {
         let list = self.layout().condemned();
-        if found(self.fs().metadata(&list)).at("stat", &list)?.is_none() {
+        if found(self.fs().metadata(&list))
+            .at("stat", &list)?
+            .is_none()
+        {
             return Ok(0);
         }
-        let _lock = self.lock_out_writers()?;
+        let _lock = self.lock_out_pins()?;
         self.delete_condemned()
-    }
-
-    /// The pin lock, alone; on an open file of its own, so that it also waits for this store's pins.
-    fn lock_out_writers(&self) -> Result<F::File> {
-        let path = self.layout().pin_lock();
-        let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
-        lock.lock(LockMode::Exclusive).at("lock", &path)?;
-        Ok(lock)
     }
 
     fn condemn(&self, objects: &[Unreached]) -> Result<()> {
         if objects.is_empty() {
             return Ok(());
         }
-        let lines: String = objects.iter().map(|object| format!("{}\n", object.id)).collect();
-        let _ = replace(self.fs(), &self.layout().condemned(), lines.as_bytes(), self.durability())?;
+        let mut lines = String::new();
+        for object in objects {
+            lines.push_str(&object.id.to_string());
+            lines.push('\n');
+        }
+        let _ = replace(
+            self.fs(),
+            &self.layout().condemned(),
+            lines.as_bytes(),
+            self.durability(),
+        )?;
         self.delete_condemned().map(|_| ())
     }
 
     /// Deletes what is on the list, durably, then the list. Only under the lock.
     fn delete_condemned(&self) -> Result<u64> {
         let list = self.layout().condemned();
-        let Some(ids) = read_condemned(self.fs(), self.layout())? else { return Ok(0) };
+        let Some(ids) = read_condemned(self.fs(), self.layout())? else {
+            return Ok(0);
+        };
         let mut deleted = 0;
         let mut shards = BTreeSet::new();
         for id in &ids {
             let path = self.layout().object(id);
-            deleted += u64::from(found(self.fs().unlink(&path)).at("remove", &path)?.is_some());
+            deleted += u64::from(
+                found(self.fs().unlink(&path))
+                    .at("remove", &path)?
+                    .is_some(),
+            );
             shards.insert(parent(&path).to_owned());
         }
         for shard in shards {
@@ -155,20 +170,26 @@ impl<F: Fs> Store<F> {
             if !marked.0.insert(id) {
                 continue;
             }
-            let missing = || Error::Dangling { from: "a history".into(), what: "commit", id };
-            let commit = self.read_commit(&id)?.ok_or_else(missing)?;
+            let commit = self
+                .read_commit(&id)?
+                .ok_or_else(|| self.lost("commit", &id))?;
             if marked.0.insert(commit.snapshot) {
-                let missing = || Error::Dangling {
-                    from: format!("commit {id}"),
-                    what: "snapshot",
-                    id: commit.snapshot,
-                };
-                let snapshot = self.read_snapshot(&commit.snapshot)?.ok_or_else(missing)?;
+                let snapshot = self.read_snapshot(&commit.snapshot)?;
+                let snapshot = snapshot.ok_or_else(|| self.lost("snapshot", &commit.snapshot))?;
                 marked.0.extend(snapshot.files().map(|(_, entry)| entry.id));
             }
             open.extend(commit.parents);
         }
         Ok(())
+    }
+
+    /// Something that a ref leads to is gone: damage, which a collection must not build upon.
+    fn lost(&self, what: &str, id: &ObjectId) -> Error {
+        let problem = format!("a branch or HEAD leads to this {what}, and it is missing");
+        Error::Corrupt {
+            path: self.layout().object(id),
+            problem,
+        }
     }
 
     /// Marks an object that no ref leads to, and what it leads to. It may be any bytes, also ones
@@ -195,7 +216,9 @@ impl<F: Fs> Store<F> {
 
     /// The object as a `T`, if it is there and is one.
     fn try_read<T: Canonical>(&self, id: &ObjectId) -> Result<Option<T>> {
-        let Some(reader) = self.reader(id)? else { return Ok(None) };
+        let Some(reader) = self.reader(id)? else {
+            return Ok(None);
+        };
         if !starts_as::<T, _>(&reader).at("read", &self.layout().object(id))? {
             return Ok(None);
         }
@@ -220,7 +243,11 @@ impl<F: Fs> Store<F> {
                 };
                 // A time in the future (a clock set back) counts as young.
                 let age = now.duration_since(metadata.modified).unwrap_or_default();
-                unreached.push(Unreached { id, len: metadata.len, young: age < grace });
+                unreached.push(Unreached {
+                    id,
+                    len: metadata.len,
+                    young: age < grace,
+                });
             }
         }
         Ok(unreached)
@@ -232,7 +259,9 @@ fn objects_in<F: Fs>(fs: &F, layout: &Layout, byte: u8) -> Result<Vec<ObjectId>>
     let dir = layout.shard(byte);
     let entries = fs.read_dir(&dir).at("list", &dir)?.into_iter();
     let files = entries.filter(|entry| entry.kind == FileKind::File);
-    Ok(files.filter_map(|entry| object_of(byte, entry.name.to_str()?)).collect())
+    Ok(files
+        .filter_map(|entry| object_of(byte, entry.name.to_str()?))
+        .collect())
 }
 
 /// The id of the object whose file has this name in this shard.
@@ -251,11 +280,17 @@ pub(crate) fn read_condemned<F: Fs>(fs: &F, layout: &Layout) -> Result<Option<Ve
     let n = file.read_full_at(&mut bytes, 0).at("read", &path)?;
     bytes.truncate(n);
     let text = String::from_utf8(bytes);
-    let text = text.map_err(|e| corrupt_list(&path, e.to_string()))?;
-    let ids = text.lines().map(str::parse).collect::<Result<Vec<ObjectId>>>();
-    ids.map(Some).map_err(|e| corrupt_list(&path, e.to_string()))
+    let text = text.map_err(|e| corrupt_list(&path, &e))?;
+    let ids = text
+        .lines()
+        .map(str::parse)
+        .collect::<Result<Vec<ObjectId>>>();
+    ids.map(Some).map_err(|e| corrupt_list(&path, &e))
 }
 
-fn corrupt_list(path: &std::path::Path, problem: String) -> Error {
-    Error::Corrupt { path: path.to_owned(), problem }
+fn corrupt_list(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    }
 }

@@ -28,7 +28,9 @@ pub struct Layout {
 impl Layout {
     /// The layout of the store in `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// The store's directory.
@@ -93,6 +95,12 @@ impl Layout {
         self.locks().join("pin")
     }
 
+    /// The lock that a garbage collection takes first, so that no new pin comes in its way while it
+    /// waits for the ones that are held.
+    pub(crate) fn gate_lock(&self) -> PathBuf {
+        self.locks().join("gate")
+    }
+
     /// The lock of all branches with this number.
     pub(crate) fn ref_lock(&self, number: u8) -> PathBuf {
         self.locks().join(format!("ref-{number:02}"))
@@ -126,7 +134,7 @@ impl Layout {
     /// All lock files.
     pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
         let refs = (0..REF_LOCKS).map(|number| self.ref_lock(number));
-        refs.chain([self.pin_lock()]).collect()
+        refs.chain([self.gate_lock(), self.pin_lock()]).collect()
     }
 }
 
@@ -139,7 +147,9 @@ pub(crate) fn temp_name(prefix: &str, nonce: u64) -> String {
 pub(crate) fn is_temp(name: &OsStr, prefix: &str) -> bool {
     let hex = |part: &str| {
         (1..=8).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     name.to_str()
         .and_then(|name| name.strip_prefix(prefix))
@@ -166,7 +176,12 @@ mod tests {
         let name = temp_name(RESTORE_TEMP, (0x1234 << 32) | 7);
         assert_eq!(name, ".restore-tmp-1234-7");
         assert!(is_temp(OsStr::new(&name), RESTORE_TEMP));
-        for other in [".restore-tmp-notes", ".restore-tmp-", ".restore-tmp-12", ".obj-tmp-1-2"] {
+        for other in [
+            ".restore-tmp-notes",
+            ".restore-tmp-",
+            ".restore-tmp-12",
+            ".obj-tmp-1-2",
+        ] {
             assert!(!is_temp(OsStr::new(other), RESTORE_TEMP), "{other}");
         }
     }

@@ -23,7 +23,10 @@ impl Branch {
     pub fn new(name: &str) -> Result<Self> {
         match problem_of_branch(name) {
             None => Ok(Self(name.to_owned())),
-            Some(problem) => Err(Error::BadBranch { name: name.to_owned(), problem }),
+            Some(problem) => Err(Error::BadBranch {
+                name: name.to_owned(),
+                problem,
+            }),
         }
     }
 
@@ -71,7 +74,10 @@ pub(crate) fn check_snapshot_path(path: &str) -> Result<()> {
     };
     match problem {
         None => Ok(()),
-        Some(problem) => Err(Error::BadPath { path: path.to_owned(), problem }),
+        Some(problem) => Err(Error::BadPath {
+            path: path.to_owned(),
+            problem,
+        }),
     }
 }
 
@@ -83,7 +89,13 @@ mod tests {
 
     #[test]
     fn good_names_pass() {
-        for name in ["main", "feat/my-thing", "a.b/c", "\u{fc}ber", &"x".repeat(255)] {
+        for name in [
+            "main",
+            "feat/my-thing",
+            "a.b/c",
+            "\u{fc}ber",
+            &"x".repeat(255),
+        ] {
             assert_eq!(Branch::new(name).unwrap().as_str(), name);
         }
     }
@@ -91,11 +103,29 @@ mod tests {
     #[test]
     fn names_that_would_leave_their_folder_or_look_like_a_temp_are_refused() {
         let bad = [
-            "", "/", "a//b", "/a", "a/", "..", "../escape", "bad/../../traversal", ".hidden",
-            "feat/.state-tmp-x", "a.", "a/b.lock", "a b", "a\\b", "a\nb", "a\0b", &"x".repeat(256),
+            "",
+            "/",
+            "a//b",
+            "/a",
+            "a/",
+            "..",
+            "../escape",
+            "bad/../../traversal",
+            ".hidden",
+            "feat/.state-tmp-x",
+            "a.",
+            "a/b.lock",
+            "a b",
+            "a\\b",
+            "a\nb",
+            "a\0b",
+            &"x".repeat(256),
         ];
         for name in bad {
-            assert!(matches!(Branch::new(name), Err(Error::BadBranch { .. })), "{name:?}");
+            assert!(
+                matches!(Branch::new(name), Err(Error::BadBranch { .. })),
+                "{name:?}"
+            );
         }
     }
 

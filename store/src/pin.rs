@@ -1,9 +1,14 @@
 //! Pins: while one is held, no garbage collection deletes an object.
 //!
 //! Every put holds a pin for itself. Who puts several objects and then a ref that leads to them holds
-//! one over all of it. Pins of all processes share one flock; a collection takes it alone, only for
-//! deleting. A killed process drops its pin with its life.
+//! one over all of it. Pins of all processes share one flock, `locks/pin`; a collection takes it
+//! alone, only for deleting. A killed process drops its pin with its life.
+//!
+//! flock is not fair: among busy writers a collection would wait for ever. So every pin is taken
+//! through `locks/gate`, which a collection closes while it waits. Within one process the pins of
+//! several threads are one flock: threads that never let go all at once keep a collection waiting.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faultfs::{Access, Fs, FsFile, LockMode};
@@ -20,15 +25,29 @@ pub struct Pin<'s, F: Fs> {
 
 /// The lock file of one open store, shared by all its threads.
 pub(crate) struct Pins<H> {
+    gate: H,
     file: H,
     held: Mutex<usize>,
 }
 
 impl<H: FsFile> Pins<H> {
     pub(crate) fn open<F: Fs<File = H>>(fs: &F, layout: &Layout) -> Result<Self> {
-        let path = layout.pin_lock();
-        let file = fs.open(&path, Access::Read).at("open", &path)?;
-        Ok(Self { file, held: Mutex::new(0) })
+        let open = |path: &Path| fs.open(path, Access::Read).at("open", path);
+        let [gate, file] = [open(&layout.gate_lock())?, open(&layout.pin_lock())?];
+        Ok(Self {
+            gate,
+            file,
+            held: Mutex::new(0),
+        })
+    }
+
+    /// Takes the flock, through the gate.
+    fn enter(&self, layout: &Layout) -> Result<()> {
+        let [gate, path] = [layout.gate_lock(), layout.pin_lock()];
+        self.gate.lock(LockMode::Shared).at("lock", &gate)?;
+        let entered = self.file.lock(LockMode::Shared).at("lock", &path);
+        self.gate.unlock().at("unlock", &gate)?;
+        entered
     }
 
     /// The count is right whenever the mutex is free, so a panic elsewhere does not spoil it.
@@ -44,19 +63,35 @@ impl<F: Fs> Store<F> {
         let pins = self.pins();
         let mut held = pins.held();
         if *held == 0 {
-            let path = self.layout().pin_lock();
             loop {
-                pins.file.lock(LockMode::Shared).at("lock", &path)?;
+                pins.enter(self.layout())?;
                 let condemned = self.layout().condemned();
-                if found(self.fs().metadata(&condemned)).at("stat", &condemned)?.is_none() {
+                if found(self.fs().metadata(&condemned))
+                    .at("stat", &condemned)?
+                    .is_none()
+                {
                     break;
                 }
-                pins.file.unlock().at("unlock", &path)?;
+                pins.file.unlock().at("unlock", &self.layout().pin_lock())?;
                 self.finish_condemned()?;
             }
         }
         *held += 1;
         Ok(Pin { store: self })
+    }
+
+    /// Waits until no pin is held, and keeps new ones out until both locks are dropped. The locks are
+    /// on open files of their own, so that this store's pins count as well.
+    pub(crate) fn lock_out_pins(&self) -> Result<[F::File; 2]> {
+        let lock = |path: &Path| {
+            let file = self.fs().open(path, Access::Read).at("open", path)?;
+            file.lock(LockMode::Exclusive).at("lock", path)?;
+            Ok(file)
+        };
+        Ok([
+            lock(&self.layout().gate_lock())?,
+            lock(&self.layout().pin_lock())?,
+        ])
     }
 }
 

@@ -45,7 +45,11 @@ impl Expected {
         if expected == current {
             return Ok(());
         }
-        Err(Error::RefConflict { branch: branch.to_string(), expected, current })
+        Err(Error::RefConflict {
+            branch: branch.to_string(),
+            expected,
+            current,
+        })
     }
 }
 
@@ -87,16 +91,25 @@ impl<F: Fs> Store<F> {
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             _ => {}
         }
-        let Some(bytes) = read_state(self.fs(), &path)? else { return Ok(None) };
-        parse_ref(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
+        let Some(bytes) = read_state(self.fs(), &path)? else {
+            return Ok(None);
+        };
+        parse_ref(&bytes)
+            .map(Some)
+            .map_err(|problem| Error::Corrupt { path, problem })
     }
 
     /// All branches, in byte order of their names. A file that is no branch is an error.
     pub fn branches(&self) -> Result<Vec<(Branch, ObjectId)>> {
         let mut branches = Vec::new();
         for path in branch_files(self.fs(), &self.layout().heads())? {
-            let Some(bytes) = read_state(self.fs(), &path)? else { continue };
-            let corrupt = |problem| Error::Corrupt { path: path.clone(), problem };
+            let Some(bytes) = read_state(self.fs(), &path)? else {
+                continue;
+            };
+            let corrupt = |problem| Error::Corrupt {
+                path: path.clone(),
+                problem,
+            };
             let branch = branch_of(&self.layout().heads(), &path).map_err(corrupt)?;
             branches.push((branch, parse_ref(&bytes).map_err(corrupt)?));
         }
@@ -127,7 +140,12 @@ impl<F: Fs> Store<F> {
         }
         for _ in 0..ATTEMPTS {
             let folders = self.make_folders(branch)?;
-            match replace(self.fs(), &path, commit.to_string().as_bytes(), self.durability()) {
+            match replace(
+                self.fs(),
+                &path,
+                commit.to_string().as_bytes(),
+                self.durability(),
+            ) {
                 // Another process removed the folder as empty before our temp was in it.
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 // A folder stands there; an interrupted delete may have left it empty.
@@ -136,12 +154,19 @@ impl<F: Fs> Store<F> {
                 }
                 written => {
                     let receipt = written?;
-                    return Ok(Receipt { reached: receipt.reached.max(folders), ..receipt });
+                    return Ok(Receipt {
+                        reached: receipt.reached.max(folders),
+                        ..receipt
+                    });
                 }
             }
         }
         let problem = "its folder vanishes again and again";
-        Err(Error::Contended { path, attempts: ATTEMPTS, problem })
+        Err(Error::Contended {
+            path,
+            attempts: ATTEMPTS,
+            problem,
+        })
     }
 
     /// Makes the folders of a nested branch. All their entries are synced, not only new ones: a
@@ -156,7 +181,10 @@ impl<F: Fs> Store<F> {
                     let kind = found(self.fs().metadata(&folder)).at("stat", &folder)?;
                     if kind.is_some_and(|m| m.kind != FileKind::Dir) {
                         let other = branch.as_str()[..at].to_owned();
-                        return Err(Error::NameConflict { branch: branch.to_string(), other });
+                        return Err(Error::NameConflict {
+                            branch: branch.to_string(),
+                            other,
+                        });
                     }
                 }
                 // The folder above was removed as empty; the caller starts again.
@@ -185,7 +213,10 @@ impl<F: Fs> Store<F> {
             match found(self.fs().rmdir(folder)) {
                 Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
                     let other = format!("{branch}/...");
-                    return Err(Error::NameConflict { branch: branch.to_string(), other });
+                    return Err(Error::NameConflict {
+                        branch: branch.to_string(),
+                        other,
+                    });
                 }
                 removed => removed.at("remove directory", folder)?,
             };
@@ -215,7 +246,10 @@ impl<F: Fs> Store<F> {
         file.set_len(0).at("cut", path)?;
         file.write_all_at(text.as_bytes(), 0).at("write", path)?;
         file.sync_all().at("sync", path)?;
-        Ok(Receipt { outcome: Outcome::Created, reached: Reached::Durable })
+        Ok(Receipt {
+            outcome: Outcome::Created,
+            reached: Reached::Durable,
+        })
     }
 }
 
@@ -234,7 +268,9 @@ pub(crate) fn parse_ref(bytes: &[u8]) -> std::result::Result<ObjectId, String> {
 pub(crate) fn branch_files<F: Fs>(fs: &F, heads: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for dir in dirs_below(fs, heads.to_owned())? {
-        let Some(entries) = found(fs.read_dir(&dir)).at("list", &dir)? else { continue };
+        let Some(entries) = found(fs.read_dir(&dir)).at("list", &dir)? else {
+            continue;
+        };
         let entries = entries.into_iter();
         let entries = entries.filter(|e| e.kind != FileKind::Dir && !is_temp(&e.name, STATE_TEMP));
         files.extend(entries.map(|entry| dir.join(entry.name)));

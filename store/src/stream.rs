@@ -45,7 +45,12 @@ impl<H: FsFile> ObjectReader<H> {
 
     /// Hands every piece to `sink`, then checks the hash.
     pub(crate) fn copy(mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<H> {
-        let mut buf = vec![0; CHUNK.min(usize::try_from(self.len()).unwrap_or(CHUNK)).max(1)];
+        let mut buf = vec![
+            0;
+            CHUNK
+                .min(usize::try_from(self.len()).unwrap_or(CHUNK))
+                .max(1)
+        ];
         loop {
             let n = match self.file.read_at(&mut buf, self.offset) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -62,8 +67,21 @@ impl<H: FsFile> ObjectReader<H> {
         }
         match self.problem() {
             None => Ok(self.file),
-            Some(problem) => Err(Error::Corrupt { path: self.path, problem }),
+            Some(problem) => Err(Error::Corrupt {
+                path: self.path,
+                problem,
+            }),
         }
+    }
+
+    /// All bytes, checked.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
+        self.copy(&mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(bytes)
     }
 
     fn advance(&mut self, piece: &[u8]) {
@@ -74,8 +92,12 @@ impl<H: FsFile> ObjectReader<H> {
     /// What is wrong with the bytes read so far, taken as the whole object.
     fn problem(&self) -> Option<String> {
         let actual = ObjectId::from(self.hasher.clone());
-        (actual != self.id)
-            .then(|| format!("its {} bytes hash to {actual}, not to its name", self.offset))
+        (actual != self.id).then(|| {
+            format!(
+                "its {} bytes hash to {actual}, not to its name",
+                self.offset
+            )
+        })
     }
 }
 
@@ -87,7 +109,10 @@ impl<H: FsFile> Read for ObjectReader<H> {
             && !buf.is_empty()
             && let Some(problem) = self.problem()
         {
-            let corrupt = Error::Corrupt { path: self.path.clone(), problem };
+            let corrupt = Error::Corrupt {
+                path: self.path.clone(),
+                problem,
+            };
             return Err(io::Error::new(io::ErrorKind::InvalidData, corrupt));
         }
         Ok(n)
@@ -103,13 +128,7 @@ impl<F: Fs> Store<F> {
     /// The bytes of an object, checked; `None` when there is no such object. For objects that fit
     /// into memory; [`Store::reader`] is for the others.
     pub fn get(&self, id: &ObjectId) -> Result<Option<Vec<u8>>> {
-        let Some(reader) = self.reader(id)? else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(usize::try_from(reader.len()).unwrap_or(0));
-        reader.copy(&mut |piece| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        })?;
-        Ok(Some(bytes))
+        self.reader(id)?.map(ObjectReader::into_bytes).transpose()
     }
 }
 
@@ -128,10 +147,20 @@ pub(crate) fn open_object<F: Fs>(
     if metadata.kind != FileKind::File {
         return Err(not_a_file(&path));
     }
-    Ok(Some(ObjectReader { file, path, id: *id, metadata, hasher: Sha256::new(), offset: 0 }))
+    Ok(Some(ObjectReader {
+        file,
+        path,
+        id: *id,
+        metadata,
+        hasher: Sha256::new(),
+        offset: 0,
+    }))
 }
 
 fn not_a_file(path: &Path) -> Error {
     let problem = "something else than a regular file stands in its place; move it away".to_owned();
-    Error::Corrupt { path: path.to_owned(), problem }
+    Error::Corrupt {
+        path: path.to_owned(),
+        problem,
+    }
 }
