@@ -1,6 +1,58 @@
-//! The runner (being built).
+//! The runner behind the command `plugpull`.
+//!
+//! The main job, step by step: [`probe`] finds out which calls a commit makes; [`plan`] draws from the
+//! seed when each writer shall die; [`kill`] starts the [`writer`] processes, kills and restarts them;
+//! [`oracle`] holds the store to every acknowledgement; [`report`] tells it.
+//!
+//! What a pass means: no violation was seen in the audits of this run, with this seed. SIGKILL keeps
+//! the page cache, so this run says nothing about power cuts.
 
-/// The program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub mod audit_command;
+pub mod cli;
+pub mod exit;
+pub mod kill;
+pub mod options;
+pub mod oracle;
+pub mod plan;
+pub mod probe;
+pub mod process;
+pub mod report;
+pub mod signals;
+pub mod steps;
+pub mod store_command;
+pub mod tally;
+pub mod torture_command;
+pub mod wire;
+pub mod workdir;
+pub mod workload;
+pub mod writer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Failure};
+
+/// The program: arguments, one command, an exit code; errors go to standard error.
+pub fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let exit = failure.exit();
+            if exit != Exit::Clean {
+                eprintln!("plugpull: {failure}");
+            }
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Torture(args) => torture_command::run(args),
+        Command::Audit(args) => audit_command::run(args),
+        Command::Store(command) => store_command::run(command),
+        Command::TortureWriter(args) => writer::run(args),
+    }
 }

@@ -1,0 +1,209 @@
+//! Arguments: what the command line may say, and nothing of what it means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::EXIT_CODES;
+
+/// Pulls the plug on a program and tells which missing fsync would have lost data.
+#[derive(Debug, Parser)]
+#[command(name = "plugpull", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands; each does one thing.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Kill writers of the reference store until 10,000 commits are acknowledged; audit every kill
+    #[command(after_help = "\
+Example: plugpull torture
+         plugpull torture --commits 500 --writers 2 --kills 100 --seed 7 --keep")]
+    Torture(TortureArgs),
+    /// Check the integrity of a store: hashes, references, refs, leftover temps
+    #[command(after_help = "Example: plugpull audit /tmp/store --message-format json-lines")]
+    Audit(AuditArgs),
+    /// Use a store by hand
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// A writer of the torture run (started by the runner, not by people)
+    #[command(hide = true)]
+    TortureWriter(WriterArgs),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line; see docs/formats.md.
+    JsonLines,
+}
+
+/// What a failed fsync does to a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityArg {
+    /// The write fails.
+    #[default]
+    Strict,
+    /// The write completes and says that it is degraded.
+    BestEffort,
+}
+
+/// Arguments of `plugpull torture`.
+#[derive(Clone, Debug, Args)]
+pub struct TortureArgs {
+    /// Acknowledged commits to reach
+    #[arg(long, default_value_t = 10_000)]
+    pub commits: u64,
+    /// Writer processes at work at the same time
+    #[arg(long, default_value_t = 4)]
+    pub writers: u32,
+    /// Kills to make; half at a seeded random time, half at an exact file-system call
+    #[arg(long, default_value_t = 400)]
+    pub kills: u64,
+    /// Seed of the kill plan and of all contents: a number, or any text such as a commit hash
+    #[arg(long, default_value = "1")]
+    pub seed: String,
+    /// End after this time even if commits are missing, for example `90s` or `10m`
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Directory for the store, new or empty [default: a fresh one under the temp directory]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// What a failed fsync does to a write
+    #[arg(long, value_enum, default_value_t)]
+    pub durability: DurabilityArg,
+    /// Keep the store even when nothing is found
+    #[arg(long)]
+    pub keep: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+    /// A deliberate mistake, to show that it is found
+    #[cfg(feature = "planted")]
+    #[arg(long, hide = true)]
+    pub planted: Option<String>,
+}
+
+/// Arguments of the hidden writer.
+#[derive(Clone, Debug, Args)]
+pub struct WriterArgs {
+    /// The writer's part as JSON, see `wire::Part`
+    pub part: String,
+}
+
+/// Arguments of `plugpull audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
+/// What `plugpull store` can do.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Make a store in DIR, or put back what is missing of one
+    #[command(after_help = "Example: plugpull store init /tmp/store")]
+    Init {
+        /// The store's directory
+        dir: PathBuf,
+    },
+    /// Store files as blobs and print their ids
+    #[command(after_help = "\
+Example: plugpull store put /tmp/store notes.txt
+         echo hello | plugpull store put /tmp/store -")]
+    Put {
+        /// The store's directory
+        dir: PathBuf,
+        /// Files to store; `-` is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print an object's bytes, or write them to a file
+    #[command(after_help = "Example: plugpull store get /tmp/store sha256:... --output notes.txt")]
+    Get {
+        /// The store's directory
+        dir: PathBuf,
+        /// The object's id
+        id: String,
+        /// Write to this file, atomically and durably, instead of to standard output
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// Commit files: the snapshot holds exactly the files given
+    #[command(after_help = "\
+Example: plugpull store commit /tmp/store -m 'first notes' notes.txt src")]
+    Commit {
+        /// The store's directory
+        dir: PathBuf,
+        /// Why
+        #[arg(long, short)]
+        message: String,
+        /// Who
+        #[arg(long, env = "USER", default_value = "unknown")]
+        author: String,
+        /// The branch to move [default: the one HEAD names]
+        #[arg(long, short)]
+        branch: Option<String>,
+        /// Files and directories, relative to here
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// List commits, newest first, following first parents
+    #[command(after_help = "Example: plugpull store log /tmp/store main")]
+    Log {
+        /// The store's directory
+        dir: PathBuf,
+        /// A branch or commit id [default: HEAD]
+        from: Option<String>,
+    },
+    /// List branches, or create, move or delete one
+    #[command(after_help = "\
+Example: plugpull store branch /tmp/store
+         plugpull store branch /tmp/store topic sha256:...
+         plugpull store branch /tmp/store topic --delete")]
+    Branch(BranchArgs),
+    /// Remove temps of dead writers and objects that nothing leads to
+    #[command(after_help = "Example: plugpull store gc /tmp/store --grace 2days --dry-run")]
+    Gc {
+        /// The store's directory
+        dir: PathBuf,
+        /// Keep unreachable objects younger than this
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
+        grace: Duration,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Arguments of `plugpull store branch`.
+#[derive(Debug, Args)]
+pub struct BranchArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// The branch; without one, all are listed
+    pub name: Option<String>,
+    /// The commit it shall point at
+    #[arg(conflicts_with = "delete", requires = "name")]
+    pub commit: Option<String>,
+    /// Move it only if it points at this commit [default: it must not exist, or, for a deletion, must
+    /// not move meanwhile]
+    #[arg(long, conflicts_with = "force", requires = "name")]
+    pub expect: Option<String>,
+    /// Move or delete it wherever it points
+    #[arg(long, requires = "name")]
+    pub force: bool,
+    /// Delete it
+    #[arg(long, requires = "name")]
+    pub delete: bool,
+}

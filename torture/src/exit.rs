@@ -1,0 +1,133 @@
+//! Exit codes: what a script may rely on. Documented here and nowhere else; `--help` prints this list.
+
+use std::io;
+use std::process::ExitCode;
+
+use plugpull_store::Error as StoreError;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing found, and everything that was asked for was looked at.
+    Clean = 0,
+    /// An unexpected error of ours.
+    Unexpected = 1,
+    /// The request cannot be carried out as given: wrong argument, no such object, conflict.
+    Usage = 2,
+    /// Nothing was tested, so nothing was learnt.
+    NothingDone = 4,
+    /// Nothing found, but the run ended before everything was looked at.
+    Partial = 5,
+    /// The machine does not let us: disk full, no permission, too many open files.
+    Environment = 96,
+    /// A violation was found, or what was read is damaged.
+    Violation = 100,
+    /// Ended by Ctrl-C or SIGTERM; the report is partial.
+    Interrupted = 130,
+}
+
+/// The list that `--help` prints.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  nothing found, and everything asked for was looked at
+    1  unexpected error of plugpull itself
+    2  the request cannot be carried out as given
+    4  nothing was tested
+    5  nothing found, but the run ended before everything was looked at
+   96  the machine does not allow it (disk full, permissions, limits)
+  100  a violation was found, or what was read is damaged
+  130  ended by Ctrl-C or SIGTERM; the report is partial";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was asked for makes no sense; the text names the remedy.
+    #[error("{0}")]
+    Usage(String),
+    /// A system call of the runner failed.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was being done.
+        what: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The machine let a writer down, for example by a full disk.
+    #[error("{0}")]
+    Machine(String),
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// A log or report could not be put into JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// A failed system call of the runner; `what` fits "cannot ...".
+    pub fn system(what: impl Into<String>, source: io::Error) -> Self {
+        Self::System {
+            what: what.into(),
+            source,
+        }
+    }
+
+    /// The exit code that tells a script what kind of failure it was.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => exit_of_store(error),
+            Self::Usage(_) => Exit::Usage,
+            Self::Machine(_) => Exit::Environment,
+            Self::System { source, .. } => exit_of_system(source, Exit::Unexpected),
+            // Whoever closes our output has seen enough.
+            Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,
+            Self::Output(e) => exit_of_system(e, Exit::Unexpected),
+            Self::Json(_) => Exit::Unexpected,
+        }
+    }
+}
+
+fn exit_of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Io { source, .. } => exit_of_system(source, Exit::Usage),
+        StoreError::Corrupt { .. } | StoreError::Skeleton { .. } => Exit::Violation,
+        StoreError::Contended { .. } => Exit::Unexpected,
+        _ => Exit::Usage,
+    }
+}
+
+/// Errors that the machine must mend, not the caller.
+fn exit_of_system(error: &io::Error, otherwise: Exit) -> Exit {
+    use io::ErrorKind as Kind;
+    const EIO: i32 = 5;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match (error.kind(), error.raw_os_error()) {
+        (
+            Kind::StorageFull
+            | Kind::QuotaExceeded
+            | Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::OutOfMemory
+            | Kind::FileTooLarge,
+            _,
+        )
+        | (_, Some(EIO | ENFILE | EMFILE)) => Exit::Environment,
+        _ => otherwise,
+    }
+}
+
+/// Whether an error comes from the machine (disk full, no permission) and not from the store.
+pub fn is_environment(error: &StoreError) -> bool {
+    exit_of_store(error) == Exit::Environment
+}

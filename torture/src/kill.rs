@@ -1,0 +1,436 @@
+//! The runner: starts writers, kills them as planned, restarts them, and lets the oracle look.
+//!
+//! A single loop over what the writers say. Nothing here judges the store: that is the oracle's; and
+//! nothing prints: that is the report's.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "killing at a random time needs a clock"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use faultfs::{Fs, RealFs};
+use plugpull_store::{Audit, GcOptions, Options as StoreOptions, Store};
+
+use crate::exit::Failure;
+use crate::options::Options;
+use crate::oracle::{Finding, Oracle};
+use crate::plan::{Fate, Plan};
+use crate::process::{Event, News, Writer, was_killed};
+use crate::report::{Progress, Report};
+use crate::signals::Stop;
+use crate::tally::Tally;
+use crate::wire::{Part, Phase, Say};
+
+/// How long no writer may say anything before the run counts as stuck.
+const STALL: Duration = Duration::from_secs(60);
+
+/// How long the loop sleeps at most before it looks at the clock and at Ctrl-C.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Garbage collections in one run, spread evenly over its commits.
+const COLLECTIONS: u64 = 8;
+
+/// First guess of a commit's time, until one was seen.
+const FIRST_GUESS: Duration = Duration::from_millis(2);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was counted.
+    pub tally: Tally,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// The full audit at the end.
+    pub audit: Audit,
+    /// Whether the user ended it.
+    pub interrupted: bool,
+}
+
+/// One torture run.
+pub struct Runner<'a> {
+    options: &'a Options,
+    stop: &'a Stop,
+    report: &'a mut dyn Report,
+    dir: PathBuf,
+    store: Store,
+    oracle: Oracle,
+    fates: VecDeque<Fate>,
+    writers: BTreeMap<u32, Writer>,
+    lives: BTreeMap<u32, u32>,
+    /// Temps that a killed writer left; gone when its successor is ready.
+    left: BTreeMap<u32, PathBuf>,
+    /// When a writer began its last commit.
+    begun: BTreeMap<u32, Instant>,
+    mean_commit: Duration,
+    tally: Tally,
+    findings: Vec<Finding>,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+    started: Instant,
+    heard: Instant,
+}
+
+impl<'a> Runner<'a> {
+    /// A run on the store in `dir`, which was made by the caller.
+    pub fn new(
+        options: &'a Options,
+        plan: Plan,
+        dir: PathBuf,
+        stop: &'a Stop,
+        report: &'a mut dyn Report,
+    ) -> Result<Self, Failure> {
+        let store = Store::open(&dir, StoreOptions::durability(options.durability))?;
+        let (sender, events) = channel();
+        let now = Instant::now();
+        Ok(Self {
+            options,
+            stop,
+            report,
+            dir,
+            store,
+            oracle: Oracle::new(options.seed, options.writers),
+            fates: plan.fates.into(),
+            writers: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            left: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            mean_commit: FIRST_GUESS,
+            tally: Tally::default(),
+            findings: Vec::new(),
+            sender,
+            events,
+            started: now,
+            heard: now,
+        })
+    }
+
+    /// Runs until the commits are acknowledged and the kills are made, something is found, the time
+    /// is over, or the user ends it; then looks at everything once more.
+    pub fn run(mut self) -> Result<Outcome, Failure> {
+        for slot in 0..self.options.writers {
+            self.start(slot)?;
+        }
+        let mut interrupted = false;
+        while !self.is_done() {
+            if self.stop.asked() {
+                interrupted = true;
+                break;
+            }
+            self.hear_one()?;
+            self.kill_due()?;
+            self.collect_if_due()?;
+            self.check_stall();
+            self.show_progress();
+        }
+        self.end_writers()?;
+        self.tally.elapsed = self.started.elapsed();
+        self.final_audit(interrupted)
+    }
+
+    fn is_done(&self) -> bool {
+        let reached = self.tally.commits >= self.options.commits && self.planned_kills_made();
+        let over = self
+            .options
+            .duration
+            .is_some_and(|limit| self.started.elapsed() >= limit);
+        reached || over || !self.findings.is_empty()
+    }
+
+    fn planned_kills_made(&self) -> bool {
+        self.fates.is_empty() && self.writers.values().all(|writer| writer.fate.is_none())
+    }
+
+    fn start(&mut self, slot: u32) -> Result<(), Failure> {
+        let fate = self.fates.pop_front();
+        let life = self
+            .lives
+            .entry(slot)
+            .and_modify(|life| *life += 1)
+            .or_insert(0);
+        let part = Part {
+            dir: self.dir.clone(),
+            seed: self.options.seed,
+            slot,
+            life: *life,
+            best_effort: self.options.durability == plugpull_store::Durability::BestEffort,
+            runner: std::process::id(),
+            die: match fate {
+                Some(Fate::AtCall(die)) => Some(die),
+                _ => None,
+            },
+            planted: self.options.planted.clone(),
+        };
+        let writer = Writer::start(&part, fate, self.sender.clone())?;
+        self.writers.insert(slot, writer);
+        Ok(())
+    }
+
+    /// Takes one event, or none if none comes before something is due.
+    fn hear_one(&mut self) -> Result<(), Failure> {
+        let due = self
+            .writers
+            .values()
+            .filter_map(|writer| writer.deadline)
+            .min();
+        let wait = due.map_or(TICK, |due| {
+            due.saturating_duration_since(Instant::now()).min(TICK)
+        });
+        match self.events.recv_timeout(wait) {
+            Ok(event) => self.hear(event),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+
+    fn hear(&mut self, event: Event) -> Result<(), Failure> {
+        self.heard = Instant::now();
+        let slot = event.slot;
+        match event.news {
+            News::Ended => return self.bury(slot),
+            News::Gibberish(line) => {
+                let detail = format!("writer {slot} said {line:?}");
+                self.found(Finding::new("harness", detail));
+            }
+            News::Said(Say::Ready { orphans, condemned }) => self.ready(slot, orphans, condemned),
+            News::Said(Say::Phase { phase }) => self.enter(slot, phase),
+            News::Said(Say::Ack { n: _, branch, id }) => {
+                if let Err(finding) = self.oracle.promise(&branch, id) {
+                    self.found(finding);
+                }
+                self.acknowledged(slot);
+            }
+            News::Said(Say::Dying { step, path }) => {
+                self.with(slot, |writer| writer.dying = Some((step, path)));
+            }
+            News::Said(Say::Failed {
+                message,
+                environment,
+            }) => {
+                self.with(slot, |writer| writer.failed = Some((message, environment)));
+            }
+        }
+        Ok(())
+    }
+
+    fn with(&mut self, slot: u32, change: impl FnOnce(&mut Writer)) {
+        if let Some(writer) = self.writers.get_mut(&slot) {
+            change(writer);
+        }
+    }
+
+    /// A successor is at work: what its predecessor left must be gone.
+    fn ready(&mut self, slot: u32, orphans: u64, condemned: u64) {
+        self.tally.orphans += orphans;
+        self.tally.condemned += condemned;
+        if let Some(path) = self.left.remove(&slot)
+            && RealFs.metadata(&path).is_ok()
+        {
+            let path = path.display();
+            let detail = format!("{path}: its writer was killed, and the next open left it there");
+            self.found(Finding::new("orphan-stays", detail));
+        }
+        self.set_deadline(slot);
+    }
+
+    fn enter(&mut self, slot: u32, phase: Phase) {
+        if phase == Phase::Begin {
+            self.begun.insert(slot, Instant::now());
+        }
+        self.with(slot, |writer| writer.phase = Some(phase));
+    }
+
+    fn acknowledged(&mut self, slot: u32) {
+        self.tally.commits = self.oracle.promises();
+        if let Some(begun) = self.begun.remove(&slot) {
+            // A running mean that forgets: one eighth of the new value.
+            self.mean_commit = (self.mean_commit * 7 + begun.elapsed()) / 8;
+        }
+        self.with(slot, |writer| {
+            writer.acks += 1;
+            writer.phase = None;
+        });
+        self.set_deadline(slot);
+    }
+
+    /// Sets the time of a random kill once the commits before it are acknowledged.
+    fn set_deadline(&mut self, slot: u32) {
+        let mean = self.mean_commit;
+        self.with(slot, |writer| {
+            if let Some(Fate::AtTime { after, delay }) = writer.fate
+                && writer.acks >= after
+                && writer.deadline.is_none()
+            {
+                writer.deadline = Some(Instant::now() + mean.mul_f64(delay));
+            }
+        });
+    }
+
+    fn kill_due(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        for writer in self.writers.values_mut() {
+            if writer.deadline.is_some_and(|due| due <= now) {
+                writer.kill()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A writer is dead: counts its kill, lets the oracle look, and starts its successor.
+    fn bury(&mut self, slot: u32) -> Result<(), Failure> {
+        let Some(mut writer) = self.writers.remove(&slot) else {
+            return Ok(());
+        };
+        let status = writer.wait()?;
+        if let Some((message, environment)) = writer.failed.take() {
+            if environment {
+                return Err(Failure::Machine(message));
+            }
+            self.let_down(slot, &message);
+            return Ok(());
+        }
+        let killed = was_killed(status);
+        match writer.dying.take() {
+            Some((step, path)) if killed => {
+                if is_temp(&path) {
+                    self.left.insert(slot, path);
+                }
+                self.report.kill(slot, Some(&step), Some(step.phase));
+                self.tally.kill_at_call(step);
+            }
+            _ if killed && writer.killed => {
+                self.report.kill(slot, None, writer.phase);
+                self.tally.kill_at_time(writer.phase);
+            }
+            _ => {
+                let detail = format!("writer {slot} ended by itself: {status}");
+                self.found(Finding::new("writer-failed", detail));
+                return Ok(());
+            }
+        }
+        self.audit()?;
+        self.start(slot)
+    }
+
+    fn let_down(&mut self, slot: u32, message: &str) {
+        self.found(Finding::new(
+            "writer-failed",
+            format!("writer {slot}: {message}"),
+        ));
+    }
+
+    fn audit(&mut self) -> Result<(), Failure> {
+        self.tally.audits += 1;
+        let findings = self.oracle.audit(&self.store)?;
+        findings.into_iter().for_each(|finding| self.found(finding));
+        Ok(())
+    }
+
+    fn found(&mut self, finding: Finding) {
+        self.report.finding(&finding);
+        self.findings.push(finding);
+    }
+
+    /// A collection without any grace beside the writers: their pins alone must protect them.
+    fn collect_if_due(&mut self) -> Result<(), Failure> {
+        let due = (self.tally.collections + 1) * self.options.commits / COLLECTIONS;
+        if self.tally.commits < due || self.tally.collections >= COLLECTIONS {
+            return Ok(());
+        }
+        self.tally.collections += 1;
+        let options = GcOptions {
+            grace: Duration::ZERO,
+            dry_run: false,
+        };
+        match self.store.gc(options) {
+            Ok(report) => {
+                self.tally.collected += report.deleted;
+                self.tally.orphans += report.orphans.len() as u64;
+            }
+            Err(error @ plugpull_store::Error::Corrupt { .. }) => {
+                self.found(Finding::new(
+                    "corrupt",
+                    format!("garbage collection: {error}"),
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn check_stall(&mut self) {
+        if self.heard.elapsed() > STALL {
+            let detail = format!("no writer said anything for {STALL:?}: a lock may be stuck");
+            self.found(Finding::new("stuck", detail));
+        }
+    }
+
+    fn show_progress(&mut self) {
+        let progress = Progress {
+            commits: self.tally.commits,
+            of: self.options.commits,
+            kills: self.tally.kills,
+            elapsed: self.started.elapsed(),
+        };
+        self.report.progress(&progress);
+    }
+
+    /// Kills all writers that are left and hears out what they had said.
+    fn end_writers(&mut self) -> Result<(), Failure> {
+        for writer in self.writers.values_mut() {
+            writer.kill()?;
+        }
+        while !self.writers.is_empty() {
+            let Ok(event) = self.events.recv_timeout(STALL) else {
+                break;
+            };
+            if let News::Ended = event.news {
+                if let Some(mut writer) = self.writers.remove(&event.slot) {
+                    writer.wait()?;
+                    if let Some((message, false)) = &writer.failed {
+                        self.let_down(event.slot, message);
+                    }
+                }
+            } else {
+                self.hear(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn final_audit(mut self, interrupted: bool) -> Result<Outcome, Failure> {
+        // A new open, as after a restart of everything: it sweeps what the last writers left.
+        let options = StoreOptions::durability(self.options.durability);
+        match Store::open(&self.dir, options) {
+            Ok(store) => {
+                self.tally.orphans += store.recovery().orphans.len() as u64;
+                self.tally.condemned += store.recovery().condemned;
+                let findings = self.oracle.final_audit(&store)?;
+                findings.into_iter().for_each(|finding| self.found(finding));
+            }
+            Err(error) => self.found(Finding::new("cannot-open", error.to_string())),
+        }
+        let audit = Audit::run(&RealFs, &self.dir)?;
+        for problem in &audit.problems {
+            let detail = format!("{}: {}", problem.path.display(), problem.detail);
+            self.found(Finding::new(problem.kind.name(), detail));
+        }
+        let Self {
+            tally, findings, ..
+        } = self;
+        Ok(Outcome {
+            tally,
+            findings,
+            audit,
+            interrupted,
+        })
+    }
+}
+
+/// Whether a path is that of a temp of the store, which must not outlive its writer for long.
+fn is_temp(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(".obj-tmp-") || name.starts_with(".state-tmp-"))
+}

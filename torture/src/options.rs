@@ -1,0 +1,108 @@
+//! Options: the arguments of a torture run with their meaning, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[cfg(feature = "planted")]
+use plugpull_store::Bug;
+use plugpull_store::{Durability, ObjectId};
+
+use crate::cli::{DurabilityArg, MessageFormat, TortureArgs};
+use crate::exit::Failure;
+
+/// Most writers at the same time; each is a process.
+const MAX_WRITERS: u32 = 64;
+
+/// What a torture run shall do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Acknowledged commits to reach.
+    pub commits: u64,
+    /// Writer processes at the same time.
+    pub writers: u32,
+    /// Kills to make.
+    pub kills: u64,
+    /// Seed of plan and contents.
+    pub seed: u64,
+    /// Longest time, if limited.
+    pub duration: Option<Duration>,
+    /// Where the store shall be, if not in a fresh temp directory.
+    pub dir: Option<PathBuf>,
+    /// What a failed fsync does.
+    pub durability: Durability,
+    /// Whether the store is kept in any case.
+    pub keep: bool,
+    /// How to print.
+    pub format: MessageFormat,
+    /// Name of a planted mistake.
+    pub planted: Option<String>,
+}
+
+impl Options {
+    /// Checks the arguments; an error names the remedy.
+    pub fn from_args(args: &TortureArgs) -> Result<Self, Failure> {
+        if args.commits == 0 {
+            return Err(Failure::Usage("--commits must be at least 1".to_owned()));
+        }
+        if !(1..=MAX_WRITERS).contains(&args.writers) {
+            let message = format!("--writers must be from 1 to {MAX_WRITERS}");
+            return Err(Failure::Usage(message));
+        }
+        Ok(Self {
+            commits: args.commits,
+            writers: args.writers,
+            kills: args.kills,
+            seed: seed_of(&args.seed),
+            duration: args.duration,
+            dir: args.dir.clone(),
+            durability: match args.durability {
+                DurabilityArg::Strict => Durability::Strict,
+                DurabilityArg::BestEffort => Durability::BestEffort,
+            },
+            keep: args.keep,
+            format: args.message_format,
+            planted: planted_of(args)?,
+        })
+    }
+}
+
+/// A number is itself; any other text, such as a commit hash, is hashed to one.
+fn seed_of(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| {
+        let hex = ObjectId::of(text.as_bytes()).hex();
+        u64::from_str_radix(&hex[..16], 16).unwrap_or_default()
+    })
+}
+
+#[cfg(feature = "planted")]
+fn planted_of(args: &TortureArgs) -> Result<Option<String>, Failure> {
+    let Some(name) = &args.planted else {
+        return Ok(None);
+    };
+    if Bug::ALL.iter().any(|(known, _)| known == name) {
+        return Ok(Some(name.clone()));
+    }
+    let known: Vec<_> = Bug::ALL.iter().map(|(known, _)| *known).collect();
+    Err(Failure::Usage(format!(
+        "no planted mistake {name:?}; there are {}",
+        known.join(", ")
+    )))
+}
+
+#[cfg(not(feature = "planted"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+fn planted_of(_: &TortureArgs) -> Result<Option<String>, Failure> {
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_number_or_any_text() {
+        assert_eq!(seed_of("42"), 42);
+        assert_eq!(seed_of("0123abcd"), seed_of("0123abcd"));
+        assert_ne!(seed_of("0123abcd"), seed_of("0123abce"));
+    }
+}

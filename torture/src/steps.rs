@@ -1,0 +1,123 @@
+//! A watcher that knows where in the protocol of a commit a writer is, and kills it there if told.
+//!
+//! Counted are the calls that change the disk or a lock. A kill before a call that only reads leaves
+//! the same state as the kill before the next counted one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use faultfs::{Call, CallKind, Watcher};
+
+use crate::wire::{Die, Phase, Step};
+
+/// Called once, at the place to die; it must not return, and if it does the writer goes on.
+type Fatal = Box<dyn Fn(&Step, &Path) + Send + Sync>;
+
+/// Follows one writer through its commits.
+pub struct StepWatcher {
+    place: Mutex<Place>,
+    die: Option<Die>,
+    fatal: Fatal,
+}
+
+#[derive(Default)]
+struct Place {
+    /// Commits begun so far in this life.
+    commits: u64,
+    /// The phase, while a commit is under way.
+    phase: Option<Phase>,
+    /// Calls of this commit so far.
+    calls: u64,
+    /// Calls of this phase so far, by name.
+    of_name: BTreeMap<&'static str, u32>,
+    /// All steps of this commit, for the probe run.
+    steps: Vec<Step>,
+}
+
+impl StepWatcher {
+    /// Calls `fatal` just before the call that `die` names.
+    pub fn new(die: Option<Die>, fatal: Fatal) -> Self {
+        Self {
+            place: Mutex::default(),
+            die,
+            fatal,
+        }
+    }
+
+    /// A commit enters its next phase; [`Phase::Begin`] begins a commit.
+    pub fn enter(&self, phase: Phase) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if phase == Phase::Begin {
+            *place = Place {
+                commits: place.commits + 1,
+                ..Place::default()
+            };
+        }
+        place.phase = Some(phase);
+        place.of_name.clear();
+    }
+
+    /// The commit was acknowledged; what follows is no part of it.
+    pub fn leave(&self) {
+        self.place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phase = None;
+    }
+
+    /// The steps of the commit that was entered last.
+    pub fn steps(&self) -> Vec<Step> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.steps.clone()
+    }
+
+    /// The pseudo-call between the last call of a commit and telling the runner.
+    pub fn before_telling(&self) {
+        self.step("tell", Path::new(""));
+    }
+
+    fn step(&self, name: &'static str, path: &Path) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(phase) = place.phase else { return };
+        place.calls += 1;
+        let nth = {
+            let nth = place.of_name.entry(name).or_default();
+            *nth += 1;
+            *nth
+        };
+        let step = Step {
+            phase,
+            call: name.to_owned(),
+            nth,
+        };
+        if let Some(die) = self.die
+            && place.commits > die.after
+            && place.calls == die.call
+        {
+            (self.fatal)(&step, path);
+        }
+        place.steps.push(step);
+    }
+}
+
+impl Watcher for StepWatcher {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        if changes_something(call.kind) {
+            self.step(call.kind.name(), call.path);
+        }
+        Ok(())
+    }
+}
+
+fn changes_something(kind: CallKind) -> bool {
+    !matches!(
+        kind,
+        CallKind::Open
+            | CallKind::Metadata
+            | CallKind::ReadDir
+            | CallKind::ReadAt
+            | CallKind::FileMetadata
+    )
+}

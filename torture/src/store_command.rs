@@ -1,0 +1,285 @@
+//! `plugpull store`: the store in a person's hand.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use faultfs::{FileKind, Fs, RealFs};
+use plugpull_store::{
+    Branch, Commit, Error, Expected, FileEntry, GcOptions, Head, ObjectId, Options, Snapshot, Store,
+};
+
+use crate::cli::{BranchArgs, StoreCommand};
+use crate::exit::{Exit, Failure};
+
+/// Runs one of the commands.
+pub fn run(command: &StoreCommand) -> Result<Exit, Failure> {
+    let out = &mut io::stdout().lock();
+    match command {
+        StoreCommand::Init { dir } => init(out, dir),
+        StoreCommand::Put { dir, files } => put(out, dir, files),
+        StoreCommand::Get { dir, id, output } => get(out, dir, id, output.as_deref()),
+        StoreCommand::Commit {
+            dir,
+            message,
+            author,
+            branch,
+            paths,
+        } => commit(
+            out,
+            dir,
+            &Work {
+                message,
+                author,
+                branch: branch.as_deref(),
+                paths,
+            },
+        ),
+        StoreCommand::Log { dir, from } => log(out, dir, from.as_deref()),
+        StoreCommand::Branch(args) => branch(out, args),
+        StoreCommand::Gc {
+            dir,
+            grace,
+            dry_run,
+        } => gc(out, dir, *grace, *dry_run),
+    }?;
+    Ok(Exit::Clean)
+}
+
+fn open(dir: &Path) -> Result<Store, Failure> {
+    let store = Store::open(dir, Options::default())?;
+    let recovery = store.recovery();
+    if !recovery.orphans.is_empty() {
+        eprintln!("removed {} temps of dead writers", recovery.orphans.len());
+    }
+    if recovery.condemned > 0 {
+        eprintln!(
+            "finished an interrupted gc: {} objects deleted",
+            recovery.condemned
+        );
+    }
+    Ok(store)
+}
+
+fn init(out: &mut dyn Write, dir: &Path) -> Result<(), Failure> {
+    Store::init(dir, Options::default())?;
+    Ok(writeln!(out, "store ready in {}", dir.display())?)
+}
+
+fn put(out: &mut dyn Write, dir: &Path, files: &[PathBuf]) -> Result<(), Failure> {
+    let store = open(dir)?;
+    for file in files {
+        let put = if file.as_os_str() == "-" {
+            store.put_from_reader(&mut io::stdin().lock(), Path::new("standard input"))?
+        } else {
+            store.put_from_path(file)?
+        };
+        writeln!(out, "{}", put.id)?;
+    }
+    Ok(())
+}
+
+fn get(out: &mut dyn Write, dir: &Path, id: &str, output: Option<&Path>) -> Result<(), Failure> {
+    let id: ObjectId = id.parse()?;
+    let store = open(dir)?;
+    let found = match output {
+        Some(path) => store.restore(&id, path, false)?.is_some(),
+        None => match store.reader(&id)? {
+            None => false,
+            Some(mut reader) => {
+                copy(&mut reader, out)?;
+                true
+            }
+        },
+    };
+    if found {
+        Ok(())
+    } else {
+        Err(Failure::Usage(format!("there is no object {id}")))
+    }
+}
+
+/// Copies an object to the output; a hash that does not fit shows only at the end.
+fn copy(reader: &mut dyn Read, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut buf = vec![0; 128 * 1024];
+    loop {
+        let n = reader.read(&mut buf).map_err(corrupt_or_system)?;
+        if n == 0 {
+            return Ok(out.flush()?);
+        }
+        out.write_all(&buf[..n])?;
+    }
+}
+
+/// The reader hands a store error through `io::Error`; takes it out again.
+fn corrupt_or_system(error: io::Error) -> Failure {
+    match error.downcast::<Error>() {
+        Ok(error) => error.into(),
+        Err(error) => Failure::system("read an object", error),
+    }
+}
+
+/// What `plugpull store commit` was asked for.
+struct Work<'a> {
+    message: &'a str,
+    author: &'a str,
+    branch: Option<&'a str>,
+    paths: &'a [PathBuf],
+}
+
+fn commit(out: &mut dyn Write, dir: &Path, work: &Work<'_>) -> Result<(), Failure> {
+    let store = open(dir)?;
+    let branch = match work.branch {
+        Some(name) => Branch::new(name)?,
+        None => branch_of_head(&store)?,
+    };
+    let _pin = store.pin()?;
+    let mut snapshot = Snapshot::default();
+    for path in work.paths {
+        add(&store, &mut snapshot, path)?;
+    }
+    let snapshot = store.put_snapshot(&snapshot)?.id;
+    let parent = store.read_branch(&branch)?;
+    let time = seconds_since_epoch(RealFs.now());
+    let commit = Commit::new(parent, snapshot, work.author, work.message, time);
+    let commit = store.put_commit(&commit)?.id;
+    let expected = parent.map_or(Expected::Absent, Expected::At);
+    let _receipt = store.update_branch(&branch, commit, expected)?;
+    Ok(writeln!(out, "{commit}")?)
+}
+
+fn branch_of_head(store: &Store) -> Result<Branch, Failure> {
+    match store.head()? {
+        Some(Head::Branch(branch)) => Ok(branch),
+        Some(Head::Detached(_)) => Err(Failure::Usage(
+            "HEAD names no branch; say which with --branch".to_owned(),
+        )),
+        None => Err(Failure::Usage(
+            "HEAD is missing; say which branch with --branch".to_owned(),
+        )),
+    }
+}
+
+/// Puts a file, or all files below a directory, under the path as it was given.
+fn add(store: &Store, snapshot: &mut Snapshot, path: &Path) -> Result<(), Failure> {
+    let metadata = RealFs.metadata(path).map_err(|source| Error::Io {
+        op: "find",
+        path: path.to_owned(),
+        source,
+    })?;
+    if metadata.kind == FileKind::Dir {
+        let entries = RealFs.read_dir(path);
+        let entries =
+            entries.map_err(|e| Failure::system(format!("list {}", path.display()), e))?;
+        return entries
+            .iter()
+            .try_for_each(|entry| add(store, snapshot, &path.join(&entry.name)));
+    }
+    let name = path.strip_prefix("./").unwrap_or(path).to_str();
+    let name = name.ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", path.display())))?;
+    let id = store.put_from_path(path)?.id;
+    snapshot.set(
+        name,
+        FileEntry {
+            executable: metadata.mode & 0o111 != 0,
+            id,
+        },
+    )?;
+    Ok(())
+}
+
+fn log(out: &mut dyn Write, dir: &Path, from: Option<&str>) -> Result<(), Failure> {
+    let store = open(dir)?;
+    let mut next = tip(&store, from)?;
+    while let Some(id) = next {
+        let missing = || Error::Dangling {
+            from: "the history".to_owned(),
+            what: "commit",
+            id,
+        };
+        let commit = store.read_commit(&id)?.ok_or_else(missing)?;
+        let seconds = u64::try_from(commit.time).unwrap_or(0);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let time = humantime::format_rfc3339_seconds(time);
+        writeln!(out, "{id}\n    {time}  {}", commit.author)?;
+        for line in commit.message.lines() {
+            writeln!(out, "    {line}")?;
+        }
+        next = commit.parents.first().copied();
+    }
+    Ok(())
+}
+
+/// The commit that a branch name, an id or HEAD leads to; `None` for a branch without a commit.
+fn tip(store: &Store, from: Option<&str>) -> Result<Option<ObjectId>, Failure> {
+    let Some(from) = from else {
+        return match store.head()? {
+            Some(Head::Detached(id)) => Ok(Some(id)),
+            _ => Ok(store.read_branch(&branch_of_head(store)?)?),
+        };
+    };
+    if let Ok(id) = from.parse() {
+        return Ok(Some(id));
+    }
+    let tip = store.read_branch(&Branch::new(from)?)?;
+    let tip = tip.ok_or_else(|| Failure::Usage(format!("there is no branch {from:?}")))?;
+    Ok(Some(tip))
+}
+
+fn branch(out: &mut dyn Write, args: &BranchArgs) -> Result<(), Failure> {
+    let store = open(&args.dir)?;
+    let Some(name) = &args.name else {
+        for (branch, id) in store.branches()? {
+            writeln!(out, "{id} {branch}")?;
+        }
+        return Ok(());
+    };
+    let branch = Branch::new(name)?;
+    let there = store.read_branch(&branch);
+    let absent = || Failure::Usage(format!("there is no branch {name:?}"));
+    if args.delete {
+        let expected = match expected_of(args)? {
+            Some(expected) => expected,
+            None => Expected::At(there?.ok_or_else(absent)?),
+        };
+        let was_there = store.delete_branch(&branch, expected)?;
+        return if was_there { Ok(()) } else { Err(absent()) };
+    }
+    let Some(commit) = &args.commit else {
+        return Ok(writeln!(out, "{}", there?.ok_or_else(absent)?)?);
+    };
+    let expected = expected_of(args)?.unwrap_or(Expected::Absent);
+    let _receipt = store.update_branch(&branch, commit.parse()?, expected)?;
+    Ok(())
+}
+
+fn expected_of(args: &BranchArgs) -> Result<Option<Expected>, Failure> {
+    if args.force {
+        return Ok(Some(Expected::Force));
+    }
+    Ok(args
+        .expect
+        .as_deref()
+        .map(str::parse)
+        .transpose()?
+        .map(Expected::At))
+}
+
+fn gc(out: &mut dyn Write, dir: &Path, grace: Duration, dry_run: bool) -> Result<(), Failure> {
+    let report = open(dir)?.gc(GcOptions { grace, dry_run })?;
+    let verb = if dry_run { "would delete" } else { "deleted" };
+    writeln!(
+        out,
+        "{verb} {} objects ({} bytes), kept {}",
+        report.deleted, report.deleted_bytes, report.kept
+    )?;
+    Ok(())
+}
+
+/// Whole seconds since 1970, negative before.
+fn seconds_since_epoch(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
+    }
+}
