@@ -36,10 +36,8 @@ pub fn write_json_atomic<F: Fs, T: Serialize>(
     value: &T,
     durability: Durability,
 ) -> Result<Receipt> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::BadValue {
-        kind: "JSON document",
-        problem: e.to_string(),
-    })?;
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::BadValue { kind: "JSON document", problem: e.to_string() })?;
     text.push(b'\n');
     write_bytes(fs, path, &text, durability)
 }
@@ -52,10 +50,7 @@ fn write_bytes<F: Fs>(
 ) -> Result<Receipt> {
     let parents = make_dirs(fs, parent(path), durability)?;
     let receipt = replace(fs, path, bytes, durability)?;
-    Ok(Receipt {
-        reached: receipt.reached.max(parents),
-        ..receipt
-    })
+    Ok(Receipt { reached: receipt.reached.max(parents), ..receipt })
 }
 
 /// The atomic write into a directory that exists and is durable.
@@ -71,10 +66,7 @@ pub(crate) fn replace<F: Fs>(
     let file = temp.sync(durability)?;
     temp.rename(path)?;
     let entry = sync_dir(fs, dir, durability)?;
-    Ok(Receipt {
-        outcome: Outcome::Created,
-        reached: file.max(entry),
-    })
+    Ok(Receipt { outcome: Outcome::Created, reached: file.max(entry) })
 }
 
 /// Removes a file durably; says whether it was there.

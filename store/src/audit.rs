@@ -124,14 +124,9 @@ impl Audit {
     pub fn run<F: Fs>(fs: &F, root: &Path) -> Result<Self> {
         let problems = Mutex::new(Vec::new());
         let counts = audit(fs, root, &|problem| {
-            problems
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(problem);
+            problems.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
         })?;
-        let mut problems = problems
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut problems = problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         problems.sort_unstable();
         Ok(Self { counts, problems })
     }
@@ -143,13 +138,7 @@ pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> R
     let layout = Layout::new(root);
     check_format(fs, &layout)?;
     let (totals, suspects) = Default::default();
-    let auditor = Auditor {
-        fs,
-        layout: &layout,
-        report,
-        totals,
-        suspects,
-    };
+    let auditor = Auditor { fs, layout: &layout, report, totals, suspects };
     auditor.lock_files()?;
     let temps = auditor.temps_without_owner()?;
     auditor.head()?;
@@ -220,18 +209,12 @@ struct Auditor<'a, F: Fs> {
 impl<F: Fs> Auditor<'_, F> {
     fn problem(&self, kind: ProblemKind, path: &Path, detail: impl Into<String>) {
         self.totals.problems.fetch_add(1, Relaxed);
-        (self.report)(Problem {
-            kind,
-            path: path.to_owned(),
-            detail: detail.into(),
-        });
+        (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
     }
 
     fn lock_files(&self) -> Result<()> {
         for path in self.layout.lock_files() {
-            let kind = found(self.fs.metadata(&path))
-                .at("stat", &path)?
-                .map(|m| m.kind);
+            let kind = found(self.fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
             if kind != Some(FileKind::File) {
                 self.problem(ProblemKind::BadSkeleton, &path, describe(kind));
             }
@@ -325,11 +308,7 @@ impl<F: Fs> Auditor<'_, F> {
         match entry.name.to_str().and_then(|name| object_of(shard, name)) {
             Some(id) if entry.kind == FileKind::File => self.object(&id, &path, buf),
             Some(_) => {
-                self.problem(
-                    ProblemKind::CorruptObject,
-                    &path,
-                    describe(Some(entry.kind)),
-                );
+                self.problem(ProblemKind::CorruptObject, &path, describe(Some(entry.kind)));
                 Ok(())
             }
             None => {
@@ -358,9 +337,7 @@ impl<F: Fs> Auditor<'_, F> {
         };
         self.totals.objects.fetch_add(1, Relaxed);
         self.totals.bytes.fetch_add(reader.len(), Relaxed);
-        self.totals
-            .unsettled
-            .fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
+        self.totals.unsettled.fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
         let len = usize::try_from(reader.len()).unwrap_or(usize::MAX);
         let Some(whole) = buf.get_mut(..len) else {
             return hash_large(reader);
@@ -370,10 +347,7 @@ impl<F: Fs> Auditor<'_, F> {
         let actual = ObjectId::from(Sha256::new_with_prefix(whole));
         if actual != *id {
             let problem = format!("its {n} bytes hash to {actual}, not to its name");
-            return Err(Error::Corrupt {
-                path: path.to_owned(),
-                problem,
-            });
+            return Err(Error::Corrupt { path: path.to_owned(), problem });
         }
         Ok(is_metadata(whole).then(|| whole.to_vec()))
     }
@@ -389,10 +363,7 @@ impl<F: Fs> Auditor<'_, F> {
         };
         count.fetch_add(1, Relaxed);
         if !self.faults(&named)?.is_empty() {
-            self.suspects
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(*id);
+            self.suspects.lock().unwrap_or_else(PoisonError::into_inner).insert(*id);
         }
         Ok(())
     }
@@ -443,10 +414,8 @@ impl<F: Fs> Auditor<'_, F> {
     fn reachable(&self) -> Result<BTreeSet<ObjectId>> {
         let read = |path: &Path| read_state(self.fs, path).ok().flatten();
         let files = branch_files(self.fs, &self.layout.heads())?;
-        let mut open: Vec<ObjectId> = files
-            .iter()
-            .filter_map(|path| parse_ref(&read(path)?).ok())
-            .collect();
+        let mut open: Vec<ObjectId> =
+            files.iter().filter_map(|path| parse_ref(&read(path)?).ok()).collect();
         if let Some(Ok(Head::Detached(id))) = read(&self.layout.head()).map(|b| Head::parse(&b)) {
             open.push(id);
         }

@@ -59,11 +59,8 @@ impl Canonical for Commit {
     const START: &'static [u8] = br#"{"author":""#;
 
     fn check(&self) -> std::result::Result<(), String> {
-        let repeated = self
-            .parents
-            .iter()
-            .enumerate()
-            .find(|(n, id)| self.parents[..*n].contains(id));
+        let repeated =
+            self.parents.iter().enumerate().find(|(n, id)| self.parents[..*n].contains(id));
         repeated.map_or(Ok(()), |(_, id)| Err(format!("parent {id} is named twice")))
     }
 }

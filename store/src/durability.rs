@@ -65,10 +65,7 @@ impl Durability {
 
 /// EINVAL, EOPNOTSUPP and ENOSYS: what fsync answers for a file that has no barrier.
 fn is_unsupported(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-    )
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 #[cfg(test)]
@@ -89,28 +86,16 @@ mod tests {
     #[test]
     fn an_unsupported_barrier_completes_the_write_and_is_told() {
         for errno in [EINVAL, ENOSYS, EOPNOTSUPP] {
-            assert_eq!(
-                judge(Durability::Strict, errno).unwrap(),
-                Reached::Unsupported
-            );
-            assert_eq!(
-                judge(Durability::BestEffort, errno).unwrap(),
-                Reached::Unsupported
-            );
+            assert_eq!(judge(Durability::Strict, errno).unwrap(), Reached::Unsupported);
+            assert_eq!(judge(Durability::BestEffort, errno).unwrap(), Reached::Unsupported);
         }
     }
 
     #[test]
     fn a_failed_barrier_fails_a_strict_write_and_degrades_the_other() {
         for errno in [EIO, ENOSPC, EDQUOT] {
-            assert_eq!(
-                judge(Durability::Strict, errno).unwrap_err().raw_os_error(),
-                Some(errno)
-            );
-            assert_eq!(
-                judge(Durability::BestEffort, errno).unwrap(),
-                Reached::Degraded
-            );
+            assert_eq!(judge(Durability::Strict, errno).unwrap_err().raw_os_error(), Some(errno));
+            assert_eq!(judge(Durability::BestEffort, errno).unwrap(), Reached::Degraded);
         }
     }
 }

@@ -221,11 +221,7 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, op: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| Error::Io {
-            op,
-            path: path.to_owned(),
-            source,
-        })
+        self.map_err(|source| Error::Io { op, path: path.to_owned(), source })
     }
 }
 

@@ -37,10 +37,7 @@ pub struct GcOptions {
 impl Default for GcOptions {
     /// One hour of grace.
     fn default() -> Self {
-        Self {
-            grace: Duration::from_hours(1),
-            dry_run: false,
-        }
+        Self { grace: Duration::from_hours(1), dry_run: false }
     }
 }
 
@@ -82,10 +79,8 @@ impl<F: Fs> Store<F> {
         for young in unreached.iter().filter(|object| object.young) {
             self.mark_object(&mut marked, &young.id)?;
         }
-        let condemned: Vec<_> = unreached
-            .into_iter()
-            .filter(|object| !marked.0.contains(&object.id))
-            .collect();
+        let condemned: Vec<_> =
+            unreached.into_iter().filter(|object| !marked.0.contains(&object.id)).collect();
         if !options.dry_run {
             self.condemn(&condemned)?;
         }
@@ -100,10 +95,7 @@ impl<F: Fs> Store<F> {
     /// Finishes what an interrupted collection had begun; says how many objects were left.
     pub(crate) fn finish_condemned(&self) -> Result<u64> {
         let list = self.layout().condemned();
-        if found(self.fs().metadata(&list))
-            .at("stat", &list)?
-            .is_none()
-        {
+        if found(self.fs().metadata(&list)).at("stat", &list)?.is_none() {
             return Ok(0);
         }
         let _lock = self.lock_out_pins()?;
@@ -119,12 +111,8 @@ impl<F: Fs> Store<F> {
             lines.push_str(&object.id.to_string());
             lines.push('\n');
         }
-        let _ = replace(
-            self.fs(),
-            &self.layout().condemned(),
-            lines.as_bytes(),
-            self.durability(),
-        )?;
+        let _ =
+            replace(self.fs(), &self.layout().condemned(), lines.as_bytes(), self.durability())?;
         self.delete_condemned().map(|_| ())
     }
 
@@ -138,11 +126,7 @@ impl<F: Fs> Store<F> {
         let mut shards = BTreeSet::new();
         for id in &ids {
             let path = self.layout().object(id);
-            deleted += u64::from(
-                found(self.fs().unlink(&path))
-                    .at("remove", &path)?
-                    .is_some(),
-            );
+            deleted += u64::from(found(self.fs().unlink(&path)).at("remove", &path)?.is_some());
             shards.insert(parent(&path).to_owned());
         }
         for shard in shards {
@@ -170,9 +154,7 @@ impl<F: Fs> Store<F> {
             if !marked.0.insert(id) {
                 continue;
             }
-            let commit = self
-                .read_commit(&id)?
-                .ok_or_else(|| self.lost("commit", &id))?;
+            let commit = self.read_commit(&id)?.ok_or_else(|| self.lost("commit", &id))?;
             if marked.0.insert(commit.snapshot) {
                 let snapshot = self.read_snapshot(&commit.snapshot)?;
                 let snapshot = snapshot.ok_or_else(|| self.lost("snapshot", &commit.snapshot))?;
@@ -186,10 +168,7 @@ impl<F: Fs> Store<F> {
     /// Something that a ref leads to is gone: damage, which a collection must not build upon.
     fn lost(&self, what: &str, id: &ObjectId) -> Error {
         let problem = format!("a branch or HEAD leads to this {what}, and it is missing");
-        Error::Corrupt {
-            path: self.layout().object(id),
-            problem,
-        }
+        Error::Corrupt { path: self.layout().object(id), problem }
     }
 
     /// Marks an object that no ref leads to, and what it leads to. It may be any bytes, also ones
@@ -243,11 +222,7 @@ impl<F: Fs> Store<F> {
                 };
                 // A time in the future (a clock set back) counts as young.
                 let age = now.duration_since(metadata.modified).unwrap_or_default();
-                unreached.push(Unreached {
-                    id,
-                    len: metadata.len,
-                    young: age < grace,
-                });
+                unreached.push(Unreached { id, len: metadata.len, young: age < grace });
             }
         }
         Ok(unreached)
@@ -259,9 +234,7 @@ fn objects_in<F: Fs>(fs: &F, layout: &Layout, byte: u8) -> Result<Vec<ObjectId>>
     let dir = layout.shard(byte);
     let entries = fs.read_dir(&dir).at("list", &dir)?.into_iter();
     let files = entries.filter(|entry| entry.kind == FileKind::File);
-    Ok(files
-        .filter_map(|entry| object_of(byte, entry.name.to_str()?))
-        .collect())
+    Ok(files.filter_map(|entry| object_of(byte, entry.name.to_str()?)).collect())
 }
 
 /// The id of the object whose file has this name in this shard.
@@ -281,16 +254,10 @@ pub(crate) fn read_condemned<F: Fs>(fs: &F, layout: &Layout) -> Result<Option<Ve
     bytes.truncate(n);
     let text = String::from_utf8(bytes);
     let text = text.map_err(|e| corrupt_list(&path, &e))?;
-    let ids = text
-        .lines()
-        .map(str::parse)
-        .collect::<Result<Vec<ObjectId>>>();
+    let ids = text.lines().map(str::parse).collect::<Result<Vec<ObjectId>>>();
     ids.map(Some).map_err(|e| corrupt_list(&path, &e))
 }
 
 fn corrupt_list(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    Error::Corrupt {
-        path: path.to_owned(),
-        problem: problem.to_string(),
-    }
+    Error::Corrupt { path: path.to_owned(), problem: problem.to_string() }
 }

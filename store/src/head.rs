@@ -33,18 +33,12 @@ impl Head {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
-        let line = std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.strip_suffix('\n'));
+        let line = std::str::from_utf8(bytes).ok().and_then(|text| text.strip_suffix('\n'));
         let line = line.ok_or("it is not one line of text")?;
         if let Some(name) = line.strip_prefix(BRANCH_FORM) {
-            Branch::new(name)
-                .map(Self::Branch)
-                .map_err(|e| e.to_string())
+            Branch::new(name).map(Self::Branch).map_err(|e| e.to_string())
         } else if let Some(id) = line.strip_prefix(COMMIT_FORM) {
-            id.parse()
-                .map(Self::Detached)
-                .map_err(|e: Error| e.to_string())
+            id.parse().map(Self::Detached).map_err(|e: Error| e.to_string())
         } else {
             Err("it names neither a branch nor a commit".to_owned())
         }
@@ -58,12 +52,7 @@ impl<F: Fs> Store<F> {
         if let Head::Detached(id) = head {
             self.require::<Commit>(id, || "HEAD".to_owned())?;
         }
-        replace(
-            self.fs(),
-            &self.layout().head(),
-            head.text().as_bytes(),
-            self.durability(),
-        )
+        replace(self.fs(), &self.layout().head(), head.text().as_bytes(), self.durability())
     }
 
     /// Reads HEAD; `None` when the file is missing, which no operation of the store leaves behind.
@@ -72,9 +61,7 @@ impl<F: Fs> Store<F> {
         let Some(bytes) = read_state(self.fs(), &path)? else {
             return Ok(None);
         };
-        Head::parse(&bytes)
-            .map(Some)
-            .map_err(|problem| Error::Corrupt { path, problem })
+        Head::parse(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
     }
 }
 

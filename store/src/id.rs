@@ -95,10 +95,7 @@ impl FromStr for ObjectId {
         text.strip_prefix(PREFIX)
             .ok_or("it does not start with `sha256:`")
             .and_then(Self::from_hex)
-            .map_err(|problem| Error::BadId {
-                text: text.to_owned(),
-                problem,
-            })
+            .map_err(|problem| Error::BadId { text: text.to_owned(), problem })
     }
 }
 
@@ -130,14 +127,7 @@ mod tests {
     #[test]
     fn only_the_written_form_is_an_id() {
         let good = ObjectId::of(b"x").to_string();
-        for bad in [
-            "",
-            "abc123",
-            &"z".repeat(64),
-            &good[7..],
-            &good.to_uppercase(),
-            &good[..70],
-        ] {
+        for bad in ["", "abc123", &"z".repeat(64), &good[7..], &good.to_uppercase(), &good[..70]] {
             let error = bad.parse::<ObjectId>().unwrap_err();
             assert!(error.to_string().contains("sha256"), "{error}");
         }

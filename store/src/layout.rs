@@ -28,9 +28,7 @@ pub struct Layout {
 impl Layout {
     /// The layout of the store in `root`.
     pub fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     /// The store's directory.
@@ -147,9 +145,7 @@ pub(crate) fn temp_name(prefix: &str, nonce: u64) -> String {
 pub(crate) fn is_temp(name: &OsStr, prefix: &str) -> bool {
     let hex = |part: &str| {
         (1..=8).contains(&part.len())
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     name.to_str()
         .and_then(|name| name.strip_prefix(prefix))
@@ -176,12 +172,7 @@ mod tests {
         let name = temp_name(RESTORE_TEMP, (0x1234 << 32) | 7);
         assert_eq!(name, ".restore-tmp-1234-7");
         assert!(is_temp(OsStr::new(&name), RESTORE_TEMP));
-        for other in [
-            ".restore-tmp-notes",
-            ".restore-tmp-",
-            ".restore-tmp-12",
-            ".obj-tmp-1-2",
-        ] {
+        for other in [".restore-tmp-notes", ".restore-tmp-", ".restore-tmp-12", ".obj-tmp-1-2"] {
             assert!(!is_temp(OsStr::new(other), RESTORE_TEMP), "{other}");
         }
     }

@@ -23,10 +23,7 @@ impl Branch {
     pub fn new(name: &str) -> Result<Self> {
         match problem_of_branch(name) {
             None => Ok(Self(name.to_owned())),
-            Some(problem) => Err(Error::BadBranch {
-                name: name.to_owned(),
-                problem,
-            }),
+            Some(problem) => Err(Error::BadBranch { name: name.to_owned(), problem }),
         }
     }
 
@@ -74,10 +71,7 @@ pub(crate) fn check_snapshot_path(path: &str) -> Result<()> {
     };
     match problem {
         None => Ok(()),
-        Some(problem) => Err(Error::BadPath {
-            path: path.to_owned(),
-            problem,
-        }),
+        Some(problem) => Err(Error::BadPath { path: path.to_owned(), problem }),
     }
 }
 
@@ -89,13 +83,7 @@ mod tests {
 
     #[test]
     fn good_names_pass() {
-        for name in [
-            "main",
-            "feat/my-thing",
-            "a.b/c",
-            "\u{fc}ber",
-            &"x".repeat(255),
-        ] {
+        for name in ["main", "feat/my-thing", "a.b/c", "\u{fc}ber", &"x".repeat(255)] {
             assert_eq!(Branch::new(name).unwrap().as_str(), name);
         }
     }
@@ -122,10 +110,7 @@ mod tests {
             &"x".repeat(256),
         ];
         for name in bad {
-            assert!(
-                matches!(Branch::new(name), Err(Error::BadBranch { .. })),
-                "{name:?}"
-            );
+            assert!(matches!(Branch::new(name), Err(Error::BadBranch { .. })), "{name:?}");
         }
     }
 

@@ -61,10 +61,7 @@ impl<F: Fs> Store<F> {
     pub fn put_expecting(&self, expected: &ObjectId, bytes: &[u8]) -> Result<Put> {
         let actual = ObjectId::of(bytes);
         if actual != *expected {
-            return Err(Error::Mismatch {
-                expected: *expected,
-                actual,
-            });
+            return Err(Error::Mismatch { expected: *expected, actual });
         }
         self.put_hashed(actual, bytes)
     }
@@ -90,25 +87,16 @@ impl<F: Fs> Store<F> {
         let before = file.metadata().at("stat", source)?;
         if before.kind != FileKind::File {
             let problem = "it is not a regular file".to_owned();
-            return Err(Error::Source {
-                path: source.to_owned(),
-                problem,
-            });
+            return Err(Error::Source { path: source.to_owned(), problem });
         }
-        let mut reader = FileReader {
-            file: &file,
-            offset: 0,
-        };
+        let mut reader = FileReader { file: &file, offset: 0 };
         let (temp, id) = self.stream_in(&mut reader, source)?;
         let after = file.metadata().at("stat", source)?;
         if (after.len, after.modified) != (before.len, before.modified)
             || reader.offset != after.len
         {
             let problem = "it changed while it was read; nothing was stored".to_owned();
-            return Err(Error::Source {
-                path: source.to_owned(),
-                problem,
-            });
+            return Err(Error::Source { path: source.to_owned(), problem });
         }
         let _pin = self.pin()?;
         self.place(temp, &self.layout().object(&id), id)
@@ -155,23 +143,14 @@ impl<F: Fs> Store<F> {
             temp.set_mode(UNSETTLED)?;
         }
         if self.planted().has(Bug::RenameBeforeWrite) {
-            return Ok(Put {
-                id,
-                receipt: Receipt {
-                    outcome: Outcome::Created,
-                    reached,
-                },
-            });
+            return Ok(Put { id, receipt: Receipt { outcome: Outcome::Created, reached } });
         }
         let outcome = match self.name(&mut temp, path, &id)? {
             Named::Now(outcome) => outcome,
             Named::Before(file) => return self.confirm(&file, path, id),
         };
         reached = reached.max(self.settle_entry(temp.file(), path)?);
-        Ok(Put {
-            id,
-            receipt: Receipt { outcome, reached },
-        })
+        Ok(Put { id, receipt: Receipt { outcome, reached } })
     }
 
     /// Gives a finished temp the object's name, unless good bytes have it.
@@ -190,11 +169,7 @@ impl<F: Fs> Store<F> {
             return Ok(Named::Now(Outcome::Repaired));
         }
         let problem = "the object appears and vanishes";
-        Err(Error::Contended {
-            path: path.to_owned(),
-            attempts: ATTEMPTS,
-            problem,
-        })
+        Err(Error::Contended { path: path.to_owned(), attempts: ATTEMPTS, problem })
     }
 
     /// What stands under the name `id`, with its bytes hashed.
@@ -225,10 +200,7 @@ impl<F: Fs> Store<F> {
         let synced = self.durability().judge(file.sync_all()).at("sync", path);
         let content = unsettle_on_failure(file, synced)?;
         let entry = self.settle_entry(file, path)?;
-        let receipt = Receipt {
-            outcome: Outcome::AlreadyThere,
-            reached: content.max(entry),
-        };
+        let receipt = Receipt { outcome: Outcome::AlreadyThere, reached: content.max(entry) };
         Ok(Put { id, receipt })
     }
 
@@ -253,19 +225,13 @@ impl<F: Fs> Store<F> {
             }
         }
         let problem = "this object was corrupt too often; empty the quarantine and check the disk";
-        Err(Error::Contended {
-            path: dir,
-            attempts: ATTEMPTS,
-            problem,
-        })
+        Err(Error::Contended { path: dir, attempts: ATTEMPTS, problem })
     }
 
     /// Stores a snapshot or commit.
     pub(crate) fn put_canonical<T: Canonical>(&self, value: &T) -> Result<Put> {
-        let text = canonical::encode(value).map_err(|problem| Error::BadValue {
-            kind: T::KIND,
-            problem,
-        })?;
+        let text = canonical::encode(value)
+            .map_err(|problem| Error::BadValue { kind: T::KIND, problem })?;
         self.put(&text)
     }
 
@@ -274,11 +240,7 @@ impl<F: Fs> Store<F> {
         let Some(text) = self.get(id)? else {
             return Ok(None);
         };
-        let wrong = |problem| Error::WrongKind {
-            id: *id,
-            expected: T::KIND,
-            problem,
-        };
+        let wrong = |problem| Error::WrongKind { id: *id, expected: T::KIND, problem };
         canonical::decode(&text).map(Some).map_err(wrong)
     }
 
@@ -289,21 +251,13 @@ impl<F: Fs> Store<F> {
         from: impl FnOnce() -> String,
     ) -> Result<()> {
         let Some(reader) = self.reader(id)? else {
-            return Err(Error::Dangling {
-                from: from(),
-                what: T::KIND,
-                id: *id,
-            });
+            return Err(Error::Dangling { from: from(), what: T::KIND, id: *id });
         };
         if starts_as::<T, _>(&reader).at("read", &self.layout().object(id))? {
             return Ok(());
         }
         let problem = "it starts with other bytes".to_owned();
-        Err(Error::WrongKind {
-            id: *id,
-            expected: T::KIND,
-            problem,
-        })
+        Err(Error::WrongKind { id: *id, expected: T::KIND, problem })
     }
 }
 

@@ -40,10 +40,7 @@ pub struct Options {
 impl Options {
     /// With this durability.
     pub fn durability(durability: Durability) -> Self {
-        Self {
-            durability,
-            ..Self::default()
-        }
+        Self { durability, ..Self::default() }
     }
 
     /// With a deliberate mistake, for tests of the harness.
@@ -95,9 +92,7 @@ impl<F: Fs> Store<F> {
         let layout = Layout::new(dir);
         let durability = options.durability;
         make_dirs(&fs, dir, durability)?;
-        let is_store = found(fs.metadata(&layout.format()))
-            .at("stat", &layout.format())?
-            .is_some();
+        let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
         if is_store {
             check_format(&fs, &layout)?;
         } else {
@@ -121,14 +116,7 @@ impl<F: Fs> Store<F> {
         let pins = Pins::open(&fs, &layout)?;
         let registered = Mutex::default();
         let recovery = Recovery::default();
-        let mut store = Self {
-            fs,
-            layout,
-            options,
-            pins,
-            registered,
-            recovery,
-        };
+        let mut store = Self { fs, layout, options, pins, registered, recovery };
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.orphans = store.sweep()?;
         Ok(store)
@@ -164,17 +152,11 @@ impl<F: Fs> Store<F> {
 /// Fails unless `root` holds a store of a format this program knows.
 pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
     let path = layout.format();
-    let not_a_store = |why: &str| Error::NotAStore {
-        path: layout.root().to_owned(),
-        why: why.to_owned(),
-    };
+    let not_a_store =
+        |why: &str| Error::NotAStore { path: layout.root().to_owned(), why: why.to_owned() };
     let bytes = match read_state(fs, &path) {
         Ok(Some(bytes)) => bytes,
-        Ok(None)
-            if found(fs.metadata(layout.root()))
-                .at("stat", layout.root())?
-                .is_none() =>
-        {
+        Ok(None) if found(fs.metadata(layout.root())).at("stat", layout.root())?.is_none() => {
             return Err(not_a_store("there is no such directory"));
         }
         Ok(None) => return Err(not_a_store("it has no file `format`")),
@@ -190,15 +172,8 @@ pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
         .and_then(|text| text.parse().ok());
     match version {
         Some(FORMAT) => Ok(()),
-        Some(found) if found > FORMAT => Err(Error::NewerFormat {
-            path,
-            found,
-            supported: FORMAT,
-        }),
-        _ => Err(Error::Corrupt {
-            path,
-            problem: "it is not a format line".to_owned(),
-        }),
+        Some(found) if found > FORMAT => Err(Error::NewerFormat { path, found, supported: FORMAT }),
+        _ => Err(Error::Corrupt { path, problem: "it is not a format line".to_owned() }),
     }
 }
 
@@ -211,10 +186,7 @@ pub(crate) fn read_state<F: Fs>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>> 
     let n = file.read_full_at(&mut bytes, 0).at("read", path)?;
     if n > MAX_STATE {
         let problem = format!("it is longer than {MAX_STATE} bytes");
-        return Err(Error::Corrupt {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(Error::Corrupt { path: path.to_owned(), problem });
     }
     bytes.truncate(n);
     Ok(Some(bytes))
@@ -234,10 +206,7 @@ fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
         match found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind) {
             Some(FileKind::Dir) => {}
             other => {
-                return Err(Error::Skeleton {
-                    path,
-                    found: describe(other).to_owned(),
-                });
+                return Err(Error::Skeleton { path, found: describe(other).to_owned() });
             }
         }
     }
@@ -248,17 +217,11 @@ fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
         .filter(|entry| entry.kind == FileKind::Dir)
         .map(|entry| layout.objects().join(entry.name))
         .collect();
-    match (0..=u8::MAX)
-        .map(|byte| layout.shard(byte))
-        .find(|dir| !present.contains(dir))
-    {
+    match (0..=u8::MAX).map(|byte| layout.shard(byte)).find(|dir| !present.contains(dir)) {
         None => Ok(()),
         Some(path) => {
             let kind = found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
-            Err(Error::Skeleton {
-                path,
-                found: describe(kind).to_owned(),
-            })
+            Err(Error::Skeleton { path, found: describe(kind).to_owned() })
         }
     }
 }
@@ -283,10 +246,7 @@ fn make_skeleton<F: Fs>(fs: &F, layout: &Layout, durability: Durability) -> Resu
                 let kind = fs.metadata(dir).at("stat", dir)?.kind;
                 if kind != FileKind::Dir {
                     let found = describe(Some(kind)).to_owned();
-                    return Err(Error::Skeleton {
-                        path: dir.clone(),
-                        found,
-                    });
+                    return Err(Error::Skeleton { path: dir.clone(), found });
                 }
             }
             made => made.at("create directory", dir)?,

@@ -34,11 +34,7 @@ impl<H: FsFile> Pins<H> {
     pub(crate) fn open<F: Fs<File = H>>(fs: &F, layout: &Layout) -> Result<Self> {
         let open = |path: &Path| fs.open(path, Access::Read).at("open", path);
         let [gate, file] = [open(&layout.gate_lock())?, open(&layout.pin_lock())?];
-        Ok(Self {
-            gate,
-            file,
-            held: Mutex::new(0),
-        })
+        Ok(Self { gate, file, held: Mutex::new(0) })
     }
 
     /// Takes the flock, through the gate.
@@ -66,10 +62,7 @@ impl<F: Fs> Store<F> {
             loop {
                 pins.enter(self.layout())?;
                 let condemned = self.layout().condemned();
-                if found(self.fs().metadata(&condemned))
-                    .at("stat", &condemned)?
-                    .is_none()
-                {
+                if found(self.fs().metadata(&condemned)).at("stat", &condemned)?.is_none() {
                     break;
                 }
                 pins.file.unlock().at("unlock", &self.layout().pin_lock())?;
@@ -88,10 +81,7 @@ impl<F: Fs> Store<F> {
             file.lock(LockMode::Exclusive).at("lock", path)?;
             Ok(file)
         };
-        Ok([
-            lock(&self.layout().gate_lock())?,
-            lock(&self.layout().pin_lock())?,
-        ])
+        Ok([lock(&self.layout().gate_lock())?, lock(&self.layout().pin_lock())?])
     }
 }
 

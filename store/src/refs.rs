@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
 use sha2::{Digest, Sha256};
 
-use crate::atomic::{DIR_MODE, parent, remove, replace, sync_dir};
+use crate::atomic::{DIR_MODE, parent, replace, sync_dir};
 use crate::commit::Commit;
 use crate::durability::{Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
@@ -45,11 +45,7 @@ impl Expected {
         if expected == current {
             return Ok(());
         }
-        Err(Error::RefConflict {
-            branch: branch.to_string(),
-            expected,
-            current,
-        })
+        Err(Error::RefConflict { branch: branch.to_string(), expected, current })
     }
 }
 
@@ -77,7 +73,14 @@ impl<F: Fs> Store<F> {
         let current = self.current(branch, expected)?;
         expected.check(branch, current)?;
         let path = self.layout().branch(branch);
-        let was_there = remove(self.fs(), &path, self.durability())?;
+        let was_there = match found(self.fs().unlink(&path)) {
+            // A folder of branches stands there, or a branch where its folder would be.
+            Err(e) if matches!(e.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
+            unlinked => unlinked.at("remove", &path)?.is_some(),
+        };
+        self.sync_folder(parent(&path))?;
         self.prune_folders(parent(&path))?;
         Ok(was_there)
     }
@@ -94,9 +97,7 @@ impl<F: Fs> Store<F> {
         let Some(bytes) = read_state(self.fs(), &path)? else {
             return Ok(None);
         };
-        parse_ref(&bytes)
-            .map(Some)
-            .map_err(|problem| Error::Corrupt { path, problem })
+        parse_ref(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
     }
 
     /// All branches, in byte order of their names. A file that is no branch is an error.
@@ -106,10 +107,7 @@ impl<F: Fs> Store<F> {
             let Some(bytes) = read_state(self.fs(), &path)? else {
                 continue;
             };
-            let corrupt = |problem| Error::Corrupt {
-                path: path.clone(),
-                problem,
-            };
+            let corrupt = |problem| Error::Corrupt { path: path.clone(), problem };
             let branch = branch_of(&self.layout().heads(), &path).map_err(corrupt)?;
             branches.push((branch, parse_ref(&bytes).map_err(corrupt)?));
         }
@@ -135,17 +133,12 @@ impl<F: Fs> Store<F> {
 
     fn write_branch(&self, branch: &Branch, commit: &ObjectId) -> Result<Receipt> {
         let path = self.layout().branch(branch);
-        if self.planted().has(Bug::RefInPlace) {
-            return self.write_in_place(&path, &commit.to_string());
-        }
         for _ in 0..ATTEMPTS {
             let folders = self.make_folders(branch)?;
-            match replace(
-                self.fs(),
-                &path,
-                commit.to_string().as_bytes(),
-                self.durability(),
-            ) {
+            if self.planted().has(Bug::RefInPlace) {
+                return self.write_in_place(&path, &commit.to_string());
+            }
+            match replace(self.fs(), &path, commit.to_string().as_bytes(), self.durability()) {
                 // Another process removed the folder as empty before our temp was in it.
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 // A folder stands there; an interrupted delete may have left it empty.
@@ -154,19 +147,12 @@ impl<F: Fs> Store<F> {
                 }
                 written => {
                     let receipt = written?;
-                    return Ok(Receipt {
-                        reached: receipt.reached.max(folders),
-                        ..receipt
-                    });
+                    return Ok(Receipt { reached: receipt.reached.max(folders), ..receipt });
                 }
             }
         }
         let problem = "its folder vanishes again and again";
-        Err(Error::Contended {
-            path,
-            attempts: ATTEMPTS,
-            problem,
-        })
+        Err(Error::Contended { path, attempts: ATTEMPTS, problem })
     }
 
     /// Makes the folders of a nested branch. All their entries are synced, not only new ones: a
@@ -181,10 +167,7 @@ impl<F: Fs> Store<F> {
                     let kind = found(self.fs().metadata(&folder)).at("stat", &folder)?;
                     if kind.is_some_and(|m| m.kind != FileKind::Dir) {
                         let other = branch.as_str()[..at].to_owned();
-                        return Err(Error::NameConflict {
-                            branch: branch.to_string(),
-                            other,
-                        });
+                        return Err(Error::NameConflict { branch: branch.to_string(), other });
                     }
                 }
                 // The folder above was removed as empty; the caller starts again.
@@ -213,10 +196,7 @@ impl<F: Fs> Store<F> {
             match found(self.fs().rmdir(folder)) {
                 Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
                     let other = format!("{branch}/...");
-                    return Err(Error::NameConflict {
-                        branch: branch.to_string(),
-                        other,
-                    });
+                    return Err(Error::NameConflict { branch: branch.to_string(), other });
                 }
                 removed => removed.at("remove directory", folder)?,
             };
@@ -246,10 +226,7 @@ impl<F: Fs> Store<F> {
         file.set_len(0).at("cut", path)?;
         file.write_all_at(text.as_bytes(), 0).at("write", path)?;
         file.sync_all().at("sync", path)?;
-        Ok(Receipt {
-            outcome: Outcome::Created,
-            reached: Reached::Durable,
-        })
+        Ok(Receipt { outcome: Outcome::Created, reached: Reached::Durable })
     }
 }
 

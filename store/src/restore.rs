@@ -40,17 +40,12 @@ impl<F: Fs> Store<F> {
         let mode = if executable { EXECUTABLE } else { PLAIN };
         let mut temp = Temp::create(self.fs(), dir, RESTORE_TEMP, mode)?;
         reader.copy(&mut |piece| temp.write(piece))?;
-        temp.file()
-            .set_modified(self.fresh_time(&to)?)
-            .at("set the time of", &to)?;
+        temp.file().set_modified(self.fresh_time(&to)?).at("set the time of", &to)?;
         let content = temp.sync(self.durability())?;
         temp.rename(&to)?;
         let entry = sync_dir(self.fs(), dir, self.durability())?;
         let reached = dirs.max(content).max(entry);
-        Ok(Some(Receipt {
-            outcome: Outcome::Created,
-            reached,
-        }))
+        Ok(Some(Receipt { outcome: Outcome::Created, reached }))
     }
 
     /// Now, but at least a nanosecond later than the file that is replaced.
@@ -62,26 +57,17 @@ impl<F: Fs> Store<F> {
 
     /// Enters a directory in the list, once for each open store.
     fn register(&self, dir: &Path) -> Result<()> {
-        let mut known = self
-            .registered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains(dir) {
             return Ok(());
         }
         let path = dir.as_os_str().as_bytes();
         if path.len() > MAX_STATE {
             let problem = format!("its path is longer than {MAX_STATE} bytes");
-            return Err(Error::Source {
-                path: dir.to_owned(),
-                problem,
-            });
+            return Err(Error::Source { path: dir.to_owned(), problem });
         }
         let record = self.layout().restores().join(ObjectId::of(path).hex());
-        if found(self.fs().metadata(&record))
-            .at("stat", &record)?
-            .is_none()
-        {
+        if found(self.fs().metadata(&record)).at("stat", &record)?.is_none() {
             let _ = replace(self.fs(), &record, path, self.durability())?;
         } else {
             // Its writer may have been killed before the barrier.

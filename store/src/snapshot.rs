@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use faultfs::Fs;
 use serde::{Deserialize, Serialize};
 
-use crate::canonical::Canonical;
+use crate::canonical::{Canonical, encode};
 use crate::error::{Error, Result};
 use crate::id::ObjectId;
 use crate::name::check_snapshot_path;
@@ -42,13 +42,7 @@ impl Snapshot {
     pub fn of<P: Into<String>>(files: impl IntoIterator<Item = (P, ObjectId)>) -> Result<Self> {
         let mut snapshot = Self::default();
         for (path, id) in files {
-            snapshot.set(
-                path,
-                FileEntry {
-                    executable: false,
-                    id,
-                },
-            )?;
+            snapshot.set(path, FileEntry { executable: false, id })?;
         }
         Ok(snapshot)
     }
@@ -67,16 +61,18 @@ impl Snapshot {
 
     /// The files, in byte order of their paths.
     pub fn files(&self) -> impl Iterator<Item = (&str, &FileEntry)> {
-        self.files
-            .iter()
-            .map(|(path, entry)| (path.as_str(), entry))
+        self.files.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// The id it has when it is stored.
+    pub fn id(&self) -> Result<ObjectId> {
+        let text = encode(self).map_err(|problem| Error::BadValue { kind: Self::KIND, problem })?;
+        Ok(ObjectId::of(&text))
     }
 
     /// `a` and `a/b` cannot both be files.
     fn file_in_the_way(&self, path: &str) -> Option<&'static str> {
-        let above = path
-            .match_indices('/')
-            .any(|(at, _)| self.files.contains_key(&path[..at]));
+        let above = path.match_indices('/').any(|(at, _)| self.files.contains_key(&path[..at]));
         let folder = format!("{path}/");
         let below = self.files.range(folder.clone()..).next();
         let below = below.is_some_and(|(other, _)| other.starts_with(&folder));
@@ -106,11 +102,7 @@ impl<F: Fs> Store<F> {
         for (path, entry) in snapshot.files() {
             if !self.contains(&entry.id)? {
                 let from = format!("the snapshot's {path:?}");
-                return Err(Error::Dangling {
-                    from,
-                    what: "blob",
-                    id: entry.id,
-                });
+                return Err(Error::Dangling { from, what: "blob", id: entry.id });
             }
         }
         self.put_canonical(snapshot)
@@ -125,7 +117,7 @@ impl<F: Fs> Store<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical::{decode, encode};
+    use crate::canonical::decode;
     use proptest::prelude::*;
 
     #[test]
@@ -141,10 +133,7 @@ mod tests {
     fn a_path_is_a_file_or_a_folder() {
         let id = ObjectId::of(b"");
         for pair in [["a", "a/b"], ["a/b", "a"], ["a/b/c", "a"]] {
-            assert!(
-                Snapshot::of(pair.map(|path| (path, id))).is_err(),
-                "{pair:?}"
-            );
+            assert!(Snapshot::of(pair.map(|path| (path, id))).is_err(), "{pair:?}");
         }
         assert!(Snapshot::of(["a", "a.b", "ab/c"].map(|path| (path, id))).is_ok());
     }

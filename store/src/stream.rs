@@ -45,12 +45,7 @@ impl<H: FsFile> ObjectReader<H> {
 
     /// Hands every piece to `sink`, then checks the hash.
     pub(crate) fn copy(mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<H> {
-        let mut buf = vec![
-            0;
-            CHUNK
-                .min(usize::try_from(self.len()).unwrap_or(CHUNK))
-                .max(1)
-        ];
+        let mut buf = vec![0; CHUNK.min(usize::try_from(self.len()).unwrap_or(CHUNK)).max(1)];
         loop {
             let n = match self.file.read_at(&mut buf, self.offset) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -67,10 +62,7 @@ impl<H: FsFile> ObjectReader<H> {
         }
         match self.problem() {
             None => Ok(self.file),
-            Some(problem) => Err(Error::Corrupt {
-                path: self.path,
-                problem,
-            }),
+            Some(problem) => Err(Error::Corrupt { path: self.path, problem }),
         }
     }
 
@@ -92,12 +84,8 @@ impl<H: FsFile> ObjectReader<H> {
     /// What is wrong with the bytes read so far, taken as the whole object.
     fn problem(&self) -> Option<String> {
         let actual = ObjectId::from(self.hasher.clone());
-        (actual != self.id).then(|| {
-            format!(
-                "its {} bytes hash to {actual}, not to its name",
-                self.offset
-            )
-        })
+        (actual != self.id)
+            .then(|| format!("its {} bytes hash to {actual}, not to its name", self.offset))
     }
 }
 
@@ -109,10 +97,7 @@ impl<H: FsFile> Read for ObjectReader<H> {
             && !buf.is_empty()
             && let Some(problem) = self.problem()
         {
-            let corrupt = Error::Corrupt {
-                path: self.path.clone(),
-                problem,
-            };
+            let corrupt = Error::Corrupt { path: self.path.clone(), problem };
             return Err(io::Error::new(io::ErrorKind::InvalidData, corrupt));
         }
         Ok(n)
@@ -147,20 +132,10 @@ pub(crate) fn open_object<F: Fs>(
     if metadata.kind != FileKind::File {
         return Err(not_a_file(&path));
     }
-    Ok(Some(ObjectReader {
-        file,
-        path,
-        id: *id,
-        metadata,
-        hasher: Sha256::new(),
-        offset: 0,
-    }))
+    Ok(Some(ObjectReader { file, path, id: *id, metadata, hasher: Sha256::new(), offset: 0 }))
 }
 
 fn not_a_file(path: &Path) -> Error {
     let problem = "something else than a regular file stands in its place; move it away".to_owned();
-    Error::Corrupt {
-        path: path.to_owned(),
-        problem,
-    }
+    Error::Corrupt { path: path.to_owned(), problem }
 }

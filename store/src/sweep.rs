@@ -82,16 +82,8 @@ fn temp_places<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<Place>> {
         (layout.objects(), OBJECT_TEMP),
     ];
     places.extend((0..=u8::MAX).map(|byte| (layout.shard(byte), OBJECT_TEMP)));
-    places.extend(
-        dirs_below(fs, layout.heads())?
-            .into_iter()
-            .map(|dir| (dir, STATE_TEMP)),
-    );
-    places.extend(
-        restored_dirs(fs, layout)?
-            .into_iter()
-            .map(|dir| (dir, RESTORE_TEMP)),
-    );
+    places.extend(dirs_below(fs, layout.heads())?.into_iter().map(|dir| (dir, STATE_TEMP)));
+    places.extend(restored_dirs(fs, layout)?.into_iter().map(|dir| (dir, RESTORE_TEMP)));
     Ok(places)
 }
 
@@ -119,12 +111,7 @@ fn temps_in<F: Fs>(fs: &F, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
 /// The entries of a directory; none when it is gone (a branch folder, a work tree).
 fn list<F: Fs>(fs: &F, dir: &Path) -> Result<Vec<faultfs::DirEntry>> {
     match fs.read_dir(dir) {
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(Vec::new())
         }
         listed => listed.at("list", dir),

@@ -40,33 +40,18 @@ impl<'f, F: Fs> Temp<'f, F> {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created.at("create", &path)?,
             };
-            let mut temp = Self {
-                fs,
-                path,
-                file,
-                mode,
-                written: 0,
-                named: true,
-            };
+            let mut temp = Self { fs, path, file, mode, written: 0, named: true };
             if temp.take_ownership()? {
                 return Ok(temp);
             }
         }
         let problem = "every temp name was taken or swept away";
-        Err(Error::Contended {
-            path: dir.to_owned(),
-            attempts: ATTEMPTS,
-            problem,
-        })
+        Err(Error::Contended { path: dir.to_owned(), attempts: ATTEMPTS, problem })
     }
 
     /// Locks the file; false when a sweep came first.
     fn take_ownership(&mut self) -> Result<bool> {
-        if !self
-            .file
-            .try_lock(LockMode::Exclusive)
-            .at("lock", &self.path)?
-        {
+        if !self.file.try_lock(LockMode::Exclusive).at("lock", &self.path)? {
             return Ok(false);
         }
         let metadata = self.file.metadata().at("stat", &self.path)?;
@@ -76,9 +61,7 @@ impl<'f, F: Fs> Temp<'f, F> {
 
     /// Writes behind what is already there.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all_at(bytes, self.written)
-            .at("write", &self.path)?;
+        self.file.write_all_at(bytes, self.written).at("write", &self.path)?;
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -94,9 +77,7 @@ impl<'f, F: Fs> Temp<'f, F> {
 
     /// The barrier of the file: after it nothing of the file may change but its name.
     pub(crate) fn sync(&self, durability: Durability) -> Result<Reached> {
-        durability
-            .judge(self.file.sync_all())
-            .at("sync", &self.path)
+        durability.judge(self.file.sync_all()).at("sync", &self.path)
     }
 
     /// Gives it its real name, replacing what is there. The entry is volatile.
@@ -110,10 +91,9 @@ impl<'f, F: Fs> Temp<'f, F> {
     pub(crate) fn rename_if_free(&mut self, to: &Path) -> Result<bool> {
         let renamed = match self.fs.rename_no_replace(&self.path, to) {
             // Some file systems know no RENAME_NOREPLACE; a link never replaces either.
-            Err(e) if e.kind() == io::ErrorKind::InvalidInput => self
-                .fs
-                .link(&self.path, to)
-                .and_then(|()| self.fs.unlink(&self.path)),
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+                self.fs.link(&self.path, to).and_then(|()| self.fs.unlink(&self.path))
+            }
             renamed => renamed,
         };
         match renamed {

@@ -26,11 +26,7 @@ pub fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         MessageFormat::Human => print_counts(&mut stdout, &counts)?,
         MessageFormat::JsonLines => writeln!(stdout, "{}", counts_json(&counts))?,
     }
-    Ok(if counts.problems == 0 {
-        Exit::Clean
-    } else {
-        Exit::Violation
-    })
+    Ok(if counts.problems == 0 { Exit::Clean } else { Exit::Violation })
 }
 
 fn print_problem(out: &mut impl Write, format: MessageFormat, problem: &Problem) -> io::Result<()> {
@@ -53,18 +49,9 @@ fn print_counts(out: &mut impl Write, counts: &AuditCounts) -> io::Result<()> {
     )?;
     let notes = [
         (counts.live_temps, "temps of writers at work"),
-        (
-            counts.unsettled,
-            "objects that a failed fsync may lose; put them again",
-        ),
-        (
-            counts.quarantined,
-            "corrupt objects in quarantine, replaced by good ones",
-        ),
-        (
-            counts.condemned,
-            "objects an interrupted gc has left to delete; the next open does it",
-        ),
+        (counts.unsettled, "objects that a failed fsync may lose; put them again"),
+        (counts.quarantined, "corrupt objects in quarantine, replaced by good ones"),
+        (counts.condemned, "objects an interrupted gc has left to delete; the next open does it"),
     ];
     for (count, what) in notes.iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "note: {count} {what}")?;

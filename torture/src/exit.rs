@@ -76,10 +76,7 @@ pub enum Failure {
 impl Failure {
     /// A failed system call of the runner; `what` fits "cannot ...".
     pub fn system(what: impl Into<String>, source: io::Error) -> Self {
-        Self::System {
-            what: what.into(),
-            source,
-        }
+        Self::System { what: what.into(), source }
     }
 
     /// The exit code that tells a script what kind of failure it was.

@@ -2,10 +2,7 @@
 //!
 //! A single loop over what the writers say. Nothing here judges the store: that is the oracle's; and
 //! nothing prints: that is the report's.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "killing at a random time needs a clock"
-)]
+#![expect(clippy::disallowed_methods, reason = "killing at a random time needs a clock")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -13,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use faultfs::{Fs, RealFs};
-use plugpull_store::{Audit, GcOptions, Options as StoreOptions, Store};
+use plugpull_store::{Audit, AuditCounts, GcOptions, Options as StoreOptions, ProblemKind, Store};
 
 use crate::exit::Failure;
 use crate::options::Options;
@@ -24,6 +21,7 @@ use crate::report::{Progress, Report};
 use crate::signals::Stop;
 use crate::tally::Tally;
 use crate::wire::{Part, Phase, Say};
+use crate::workload::Work;
 
 /// How long no writer may say anything before the run counts as stuck.
 const STALL: Duration = Duration::from_secs(60);
@@ -45,7 +43,7 @@ pub struct Outcome {
     /// What was found.
     pub findings: Vec<Finding>,
     /// The full audit at the end.
-    pub audit: Audit,
+    pub audit: AuditCounts,
     /// Whether the user ended it.
     pub interrupted: bool,
 }
@@ -133,10 +131,7 @@ impl<'a> Runner<'a> {
 
     fn is_done(&self) -> bool {
         let reached = self.tally.commits >= self.options.commits && self.planned_kills_made();
-        let over = self
-            .options
-            .duration
-            .is_some_and(|limit| self.started.elapsed() >= limit);
+        let over = self.options.duration.is_some_and(|limit| self.started.elapsed() >= limit);
         reached || over || !self.findings.is_empty()
     }
 
@@ -146,11 +141,7 @@ impl<'a> Runner<'a> {
 
     fn start(&mut self, slot: u32) -> Result<(), Failure> {
         let fate = self.fates.pop_front();
-        let life = self
-            .lives
-            .entry(slot)
-            .and_modify(|life| *life += 1)
-            .or_insert(0);
+        let life = self.lives.entry(slot).and_modify(|life| *life += 1).or_insert(0);
         let part = Part {
             dir: self.dir.clone(),
             seed: self.options.seed,
@@ -171,14 +162,8 @@ impl<'a> Runner<'a> {
 
     /// Takes one event, or none if none comes before something is due.
     fn hear_one(&mut self) -> Result<(), Failure> {
-        let due = self
-            .writers
-            .values()
-            .filter_map(|writer| writer.deadline)
-            .min();
-        let wait = due.map_or(TICK, |due| {
-            due.saturating_duration_since(Instant::now()).min(TICK)
-        });
+        let due = self.writers.values().filter_map(|writer| writer.deadline).min();
+        let wait = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK));
         match self.events.recv_timeout(wait) {
             Ok(event) => self.hear(event),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
@@ -205,10 +190,7 @@ impl<'a> Runner<'a> {
             News::Said(Say::Dying { step, path }) => {
                 self.with(slot, |writer| writer.dying = Some((step, path)));
             }
-            News::Said(Say::Failed {
-                message,
-                environment,
-            }) => {
+            News::Said(Say::Failed { message, environment }) => {
                 self.with(slot, |writer| writer.failed = Some((message, environment)));
             }
         }
@@ -310,22 +292,36 @@ impl<'a> Runner<'a> {
                 return Ok(());
             }
         }
-        self.audit()?;
+        let life = self.lives.get(&slot).copied().unwrap_or(0);
+        self.audit(Work { slot, life, n: writer.acks })?;
         self.start(slot)
     }
 
     fn let_down(&mut self, slot: u32, message: &str) {
-        self.found(Finding::new(
-            "writer-failed",
-            format!("writer {slot}: {message}"),
-        ));
+        self.found(Finding::new("writer-failed", format!("writer {slot}: {message}")));
     }
 
-    fn audit(&mut self) -> Result<(), Failure> {
+    fn audit(&mut self, unfinished: Work) -> Result<(), Failure> {
         self.tally.audits += 1;
-        let findings = self.oracle.audit(&self.store)?;
+        let mut findings = self.oracle.audit(&self.store)?;
+        findings.extend(self.oracle.audit_unfinished(&self.store, unfinished)?);
         findings.into_iter().for_each(|finding| self.found(finding));
         Ok(())
+    }
+
+    /// Hashes everything and follows every reference. Orphan temps are a matter of the next open.
+    fn full_audit(&mut self) -> Result<AuditCounts, Failure> {
+        self.tally.full_audits += 1;
+        let audit = Audit::run(&RealFs, &self.dir)?;
+        let writers_live = !self.writers.is_empty();
+        for problem in audit.problems {
+            if problem.kind == ProblemKind::OrphanTemp && writers_live {
+                continue;
+            }
+            let detail = format!("{}: {}", problem.path.display(), problem.detail);
+            self.found(Finding::new(problem.kind.name(), detail));
+        }
+        Ok(audit.counts)
     }
 
     fn found(&mut self, finding: Finding) {
@@ -333,27 +329,23 @@ impl<'a> Runner<'a> {
         self.findings.push(finding);
     }
 
-    /// A collection without any grace beside the writers: their pins alone must protect them.
+    /// A collection without any grace beside the writers: their pins alone must protect them. Before
+    /// it, a full audit, so that it does not take away what a killed writer left broken.
     fn collect_if_due(&mut self) -> Result<(), Failure> {
         let due = (self.tally.collections + 1) * self.options.commits / COLLECTIONS;
         if self.tally.commits < due || self.tally.collections >= COLLECTIONS {
             return Ok(());
         }
+        self.full_audit()?;
         self.tally.collections += 1;
-        let options = GcOptions {
-            grace: Duration::ZERO,
-            dry_run: false,
-        };
+        let options = GcOptions { grace: Duration::ZERO, dry_run: false };
         match self.store.gc(options) {
             Ok(report) => {
                 self.tally.collected += report.deleted;
                 self.tally.orphans += report.orphans.len() as u64;
             }
             Err(error @ plugpull_store::Error::Corrupt { .. }) => {
-                self.found(Finding::new(
-                    "corrupt",
-                    format!("garbage collection: {error}"),
-                ));
+                self.found(Finding::new("corrupt", format!("garbage collection: {error}")));
             }
             Err(error) => return Err(error.into()),
         }
@@ -412,20 +404,9 @@ impl<'a> Runner<'a> {
             }
             Err(error) => self.found(Finding::new("cannot-open", error.to_string())),
         }
-        let audit = Audit::run(&RealFs, &self.dir)?;
-        for problem in &audit.problems {
-            let detail = format!("{}: {}", problem.path.display(), problem.detail);
-            self.found(Finding::new(problem.kind.name(), detail));
-        }
-        let Self {
-            tally, findings, ..
-        } = self;
-        Ok(Outcome {
-            tally,
-            findings,
-            audit,
-            interrupted,
-        })
+        let audit = self.full_audit()?;
+        let Self { tally, findings, .. } = self;
+        Ok(Outcome { tally, findings, audit, interrupted })
     }
 }
 

@@ -83,10 +83,7 @@ fn planted_of(args: &TortureArgs) -> Result<Option<String>, Failure> {
         return Ok(Some(name.clone()));
     }
     let known: Vec<_> = Bug::ALL.iter().map(|(known, _)| *known).collect();
-    Err(Failure::Usage(format!(
-        "no planted mistake {name:?}; there are {}",
-        known.join(", ")
-    )))
+    Err(Failure::Usage(format!("no planted mistake {name:?}; there are {}", known.join(", "))))
 }
 
 #[cfg(not(feature = "planted"))]

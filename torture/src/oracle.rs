@@ -25,10 +25,7 @@ pub struct Finding {
 impl Finding {
     /// A finding of this kind.
     pub fn new(kind: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 }
 
@@ -58,13 +55,8 @@ impl Oracle {
     /// For a run with this seed and number of writers.
     pub fn new(seed: u64, writers: u32) -> Self {
         let own = (0..writers).map(own_branch);
-        let histories = own
-            .chain([SHARED.to_owned()])
-            .map(|name| (name, History::default()));
-        Self {
-            seed,
-            histories: histories.collect(),
-        }
+        let histories = own.chain([SHARED.to_owned()]).map(|name| (name, History::default()));
+        Self { seed, histories: histories.collect() }
     }
 
     /// A writer said that this commit is durable.
@@ -74,20 +66,14 @@ impl Oracle {
         if history.unacknowledged.remove(&id) {
             history.kept.insert(id);
         } else if !history.promised.insert(id) || history.kept.contains(&id) {
-            return Err(Finding::new(
-                "acknowledged-twice",
-                format!("{id} on {branch}"),
-            ));
+            return Err(Finding::new("acknowledged-twice", format!("{id} on {branch}")));
         }
         Ok(())
     }
 
     /// Acknowledged commits so far.
     pub fn promises(&self) -> u64 {
-        self.histories
-            .values()
-            .map(|h| (h.promised.len() + h.kept.len()) as u64)
-            .sum()
+        self.histories.values().map(|h| (h.promised.len() + h.kept.len()) as u64).sum()
     }
 
     /// Holds the store to all promises made so far; looks at what is new since the last audit.
@@ -104,6 +90,25 @@ impl Oracle {
             }
         }
         Ok(findings)
+    }
+
+    /// Looks at the objects of a commit that its writer did not live to acknowledge: each is absent
+    /// or whole, whether or not anything leads to it.
+    pub fn audit_unfinished(&self, store: &Store, work: Work) -> Result<Option<Finding>, Failure> {
+        let blobs = [work.new_blob(self.seed), work.known_blob(self.seed)];
+        let blobs = blobs.map(|bytes| ObjectId::of(&bytes));
+        let snapshot = work.snapshot(blobs[0], blobs[1])?.id()?;
+        for id in blobs.iter().chain([&snapshot]) {
+            match store.get(id) {
+                Ok(_) => {}
+                Err(error @ Error::Corrupt { .. }) => {
+                    let detail = format!("left by {}: {error}", work.message());
+                    return Ok(Some(Finding::new("corrupt", detail)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// Walks every branch down to its root once more and looks for every promise ever made.
@@ -178,13 +183,13 @@ fn audit_branch(store: &Store, seed: u64, name: &str, history: &mut History) -> 
         }
     }
     history.unacknowledged.extend(new.iter().map(|(id, _)| *id));
+    history.tip = tip;
     for id in promised {
         if !history.unacknowledged.remove(&id) {
             return Err(lost(name, &id).into());
         }
         history.kept.insert(id);
     }
-    history.tip = tip;
     Ok(())
 }
 
@@ -232,16 +237,10 @@ fn check_contents(
     commit: &Commit,
 ) -> Result<Work, Broken> {
     let never = |what: &str| {
-        Finding::new(
-            "never-written",
-            format!("{name}: {what} of commit {id} was never written"),
-        )
+        Finding::new("never-written", format!("{name}: {what} of commit {id} was never written"))
     };
     let missing = |what: &str, of: &ObjectId| {
-        Finding::new(
-            "missing",
-            format!("{name}: {what} {of} of commit {id} is missing"),
-        )
+        Finding::new("missing", format!("{name}: {what} {of} of commit {id} is missing"))
     };
     let work = Work::parse(&commit.message).ok_or_else(|| never("the message"))?;
     if work.branch(seed) != name {

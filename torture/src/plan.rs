@@ -49,15 +49,9 @@ impl Plan {
             .map(|kill| {
                 let after = (rng.f64() * 2.0 * mean) as u64;
                 if kill % 2 == 0 {
-                    Fate::AtCall(Die {
-                        after,
-                        call: (kill / 2) % calls.max(1) + 1,
-                    })
+                    Fate::AtCall(Die { after, call: (kill / 2) % calls.max(1) + 1 })
                 } else {
-                    Fate::AtTime {
-                        after,
-                        delay: rng.f64() * 2.0,
-                    }
+                    Fate::AtTime { after, delay: rng.f64() * 2.0 }
                 }
             })
             .collect();
@@ -77,10 +71,7 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_plan() {
         assert_eq!(Plan::draw(7, 100, 1000, 30), Plan::draw(7, 100, 1000, 30));
-        assert_ne!(
-            Plan::draw(7, 100, 1000, 30).digest(),
-            Plan::draw(8, 100, 1000, 30).digest()
-        );
+        assert_ne!(Plan::draw(7, 100, 1000, 30).digest(), Plan::draw(8, 100, 1000, 30).digest());
     }
 
     #[test]

@@ -32,26 +32,13 @@ pub fn run(dir: &Path, seed: u64, options: Options) -> Result<Probe, Failure> {
     let store = Store::open_on(Watched::new(RealFs, Arc::clone(&watcher)), dir, options)?;
     let mut steps = Vec::new();
     for n in 0..COMMITS {
-        let work = Work {
-            slot: 0,
-            life: 0,
-            n,
-        };
-        workload::commit(
-            &store,
-            seed,
-            work,
-            &mut |phase| watcher.enter(phase),
-            &mut |_, _| {},
-        )?;
+        let work = Work { slot: 0, life: 0, n };
+        workload::commit(&store, seed, work, &mut |phase| watcher.enter(phase), &mut |_, _| {})?;
         watcher.before_telling();
         watcher.leave();
         if work.branch(seed) != SHARED {
             steps = watcher.steps();
         }
     }
-    Ok(Probe {
-        calls: steps.len() as u64,
-        steps: steps.into_iter().collect(),
-    })
+    Ok(Probe { calls: steps.len() as u64, steps: steps.into_iter().collect() })
 }

@@ -84,16 +84,12 @@ impl Writer {
     pub fn kill(&mut self) -> Result<(), Failure> {
         self.killed = true;
         self.deadline = None;
-        self.child
-            .kill()
-            .map_err(|e| Failure::system("kill a writer", e))
+        self.child.kill().map_err(|e| Failure::system("kill a writer", e))
     }
 
     /// Waits for the end of a writer that has closed its output.
     pub fn wait(&mut self) -> Result<ExitStatus, Failure> {
-        self.child
-            .wait()
-            .map_err(|e| Failure::system("wait for a writer", e))
+        self.child.wait().map_err(|e| Failure::system("wait for a writer", e))
     }
 }
 

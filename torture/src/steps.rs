@@ -39,21 +39,14 @@ struct Place {
 impl StepWatcher {
     /// Calls `fatal` just before the call that `die` names.
     pub fn new(die: Option<Die>, fatal: Fatal) -> Self {
-        Self {
-            place: Mutex::default(),
-            die,
-            fatal,
-        }
+        Self { place: Mutex::default(), die, fatal }
     }
 
     /// A commit enters its next phase; [`Phase::Begin`] begins a commit.
     pub fn enter(&self, phase: Phase) {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if phase == Phase::Begin {
-            *place = Place {
-                commits: place.commits + 1,
-                ..Place::default()
-            };
+            *place = Place { commits: place.commits + 1, ..Place::default() };
         }
         place.phase = Some(phase);
         place.of_name.clear();
@@ -61,10 +54,7 @@ impl StepWatcher {
 
     /// The commit was acknowledged; what follows is no part of it.
     pub fn leave(&self) {
-        self.place
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .phase = None;
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).phase = None;
     }
 
     /// The steps of the commit that was entered last.
@@ -87,11 +77,7 @@ impl StepWatcher {
             *nth += 1;
             *nth
         };
-        let step = Step {
-            phase,
-            call: name.to_owned(),
-            nth,
-        };
+        let step = Step { phase, call: name.to_owned(), nth };
         if let Some(die) = self.die
             && place.commits > die.after
             && place.calls == die.call

@@ -19,29 +19,12 @@ pub fn run(command: &StoreCommand) -> Result<Exit, Failure> {
         StoreCommand::Init { dir } => init(out, dir),
         StoreCommand::Put { dir, files } => put(out, dir, files),
         StoreCommand::Get { dir, id, output } => get(out, dir, id, output.as_deref()),
-        StoreCommand::Commit {
-            dir,
-            message,
-            author,
-            branch,
-            paths,
-        } => commit(
-            out,
-            dir,
-            &Work {
-                message,
-                author,
-                branch: branch.as_deref(),
-                paths,
-            },
-        ),
+        StoreCommand::Commit { dir, message, author, branch, paths } => {
+            commit(out, dir, &Work { message, author, branch: branch.as_deref(), paths })
+        }
         StoreCommand::Log { dir, from } => log(out, dir, from.as_deref()),
         StoreCommand::Branch(args) => branch(out, args),
-        StoreCommand::Gc {
-            dir,
-            grace,
-            dry_run,
-        } => gc(out, dir, *grace, *dry_run),
+        StoreCommand::Gc { dir, grace, dry_run } => gc(out, dir, *grace, *dry_run),
     }?;
     Ok(Exit::Clean)
 }
@@ -53,10 +36,7 @@ fn open(dir: &Path) -> Result<Store, Failure> {
         eprintln!("removed {} temps of dead writers", recovery.orphans.len());
     }
     if recovery.condemned > 0 {
-        eprintln!(
-            "finished an interrupted gc: {} objects deleted",
-            recovery.condemned
-        );
+        eprintln!("finished an interrupted gc: {} objects deleted", recovery.condemned);
     }
     Ok(store)
 }
@@ -92,11 +72,7 @@ fn get(out: &mut dyn Write, dir: &Path, id: &str, output: Option<&Path>) -> Resu
             }
         },
     };
-    if found {
-        Ok(())
-    } else {
-        Err(Failure::Usage(format!("there is no object {id}")))
-    }
+    if found { Ok(()) } else { Err(Failure::Usage(format!("there is no object {id}"))) }
 }
 
 /// Copies an object to the output; a hash that does not fit shows only at the end.
@@ -151,12 +127,10 @@ fn commit(out: &mut dyn Write, dir: &Path, work: &Work<'_>) -> Result<(), Failur
 fn branch_of_head(store: &Store) -> Result<Branch, Failure> {
     match store.head()? {
         Some(Head::Branch(branch)) => Ok(branch),
-        Some(Head::Detached(_)) => Err(Failure::Usage(
-            "HEAD names no branch; say which with --branch".to_owned(),
-        )),
-        None => Err(Failure::Usage(
-            "HEAD is missing; say which branch with --branch".to_owned(),
-        )),
+        Some(Head::Detached(_)) => {
+            Err(Failure::Usage("HEAD names no branch; say which with --branch".to_owned()))
+        }
+        None => Err(Failure::Usage("HEAD is missing; say which branch with --branch".to_owned())),
     }
 }
 
@@ -171,20 +145,12 @@ fn add(store: &Store, snapshot: &mut Snapshot, path: &Path) -> Result<(), Failur
         let entries = RealFs.read_dir(path);
         let entries =
             entries.map_err(|e| Failure::system(format!("list {}", path.display()), e))?;
-        return entries
-            .iter()
-            .try_for_each(|entry| add(store, snapshot, &path.join(&entry.name)));
+        return entries.iter().try_for_each(|entry| add(store, snapshot, &path.join(&entry.name)));
     }
     let name = path.strip_prefix("./").unwrap_or(path).to_str();
     let name = name.ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", path.display())))?;
     let id = store.put_from_path(path)?.id;
-    snapshot.set(
-        name,
-        FileEntry {
-            executable: metadata.mode & 0o111 != 0,
-            id,
-        },
-    )?;
+    snapshot.set(name, FileEntry { executable: metadata.mode & 0o111 != 0, id })?;
     Ok(())
 }
 
@@ -192,11 +158,7 @@ fn log(out: &mut dyn Write, dir: &Path, from: Option<&str>) -> Result<(), Failur
     let store = open(dir)?;
     let mut next = tip(&store, from)?;
     while let Some(id) = next {
-        let missing = || Error::Dangling {
-            from: "the history".to_owned(),
-            what: "commit",
-            id,
-        };
+        let missing = || Error::Dangling { from: "the history".to_owned(), what: "commit", id };
         let commit = store.read_commit(&id)?.ok_or_else(missing)?;
         let seconds = u64::try_from(commit.time).unwrap_or(0);
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -257,12 +219,7 @@ fn expected_of(args: &BranchArgs) -> Result<Option<Expected>, Failure> {
     if args.force {
         return Ok(Some(Expected::Force));
     }
-    Ok(args
-        .expect
-        .as_deref()
-        .map(str::parse)
-        .transpose()?
-        .map(Expected::At))
+    Ok(args.expect.as_deref().map(str::parse).transpose()?.map(Expected::At))
 }
 
 fn gc(out: &mut dyn Write, dir: &Path, grace: Duration, dry_run: bool) -> Result<(), Failure> {

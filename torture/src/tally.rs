@@ -39,6 +39,8 @@ pub struct Tally {
     pub condemned: u64,
     /// Audits after a kill.
     pub audits: u64,
+    /// Audits of everything.
+    pub full_audits: u64,
     /// Garbage collections beside the writers.
     pub collections: u64,
     /// Objects they deleted: left behind by killed writers or lost races.
@@ -74,10 +76,7 @@ impl Tally {
 
     /// The steps of a commit that no exact kill has hit.
     pub fn missed<'s>(&self, steps: &'s BTreeSet<Step>) -> Vec<&'s Step> {
-        steps
-            .iter()
-            .filter(|step| !self.steps_hit.contains_key(step))
-            .collect()
+        steps.iter().filter(|step| !self.steps_hit.contains_key(step)).collect()
     }
 
     /// Acknowledged commits per second.

@@ -29,12 +29,7 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
 
     let mut report = report::of(options.format);
     let digest = plan.digest();
-    report.start(&Start {
-        options: &options,
-        plan: &digest,
-        calls: probe.calls,
-        dir: &dir,
-    })?;
+    report.start(&Start { options: &options, plan: &digest, calls: probe.calls, dir: &dir })?;
     let outcome = Runner::new(&options, plan, dir.clone(), &stop, report.as_mut())?.run()?;
 
     let exit = judge(&options, &probe, &outcome);
@@ -43,13 +38,7 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
         workdir.keep();
     }
     let kept = keep.then_some(dir.as_path());
-    report.end(&End {
-        options: &options,
-        outcome: &outcome,
-        steps: &probe.steps,
-        exit,
-        kept,
-    })?;
+    report.end(&End { options: &options, outcome: &outcome, steps: &probe.steps, exit, kept })?;
     Ok(exit)
 }
 

@@ -32,20 +32,13 @@ pub struct Part {
 impl Part {
     /// The store's durability.
     pub fn durability(&self) -> Durability {
-        if self.best_effort {
-            Durability::BestEffort
-        } else {
-            Durability::Strict
-        }
+        if self.best_effort { Durability::BestEffort } else { Durability::Strict }
     }
 
     /// The planted mistake; names were checked on the command line.
     pub fn bug(&self) -> Option<Bug> {
         let name = self.planted.as_deref()?;
-        Bug::ALL
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, bug)| *bug)
+        Bug::ALL.iter().find(|(known, _)| *known == name).map(|(_, bug)| *bug)
     }
 }
 

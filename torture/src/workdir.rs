@@ -33,19 +33,12 @@ impl Workdir {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 made => {
                     made.map_err(|e| Failure::system(create(&path), e))?;
-                    return Ok(Self {
-                        path,
-                        borrowed: false,
-                        kept: false,
-                    });
+                    return Ok(Self { path, borrowed: false, kept: false });
                 }
             }
         }
         let source = io::Error::from(io::ErrorKind::AlreadyExists);
-        Err(Failure::system(
-            create(&base.join("plugpull-torture-*")),
-            source,
-        ))
+        Err(Failure::system(create(&base.join("plugpull-torture-*")), source))
     }
 
     /// A directory the user named: new, or empty.
@@ -69,11 +62,7 @@ impl Workdir {
             }
             Err(e) => return Err(Failure::system(format!("list {}", path.display()), e)),
         };
-        Ok(Self {
-            path: path.to_owned(),
-            borrowed,
-            kept: false,
-        })
+        Ok(Self { path: path.to_owned(), borrowed, kept: false })
     }
 
     /// Where the store of the run is.

@@ -45,12 +45,7 @@ impl Work {
     /// Reads a message of [`Work::message`].
     pub fn parse(message: &str) -> Option<Self> {
         let mut words = message.split(' ');
-        let mut field = |name| {
-            words
-                .next()
-                .filter(|word| *word == name)
-                .and_then(|_| words.next())
-        };
+        let mut field = |name| words.next().filter(|word| *word == name).and_then(|_| words.next());
         let slot = field("writer")?.parse().ok()?;
         let life = field("life")?.parse().ok()?;
         let n = field("commit")?.parse().ok()?;
@@ -59,11 +54,7 @@ impl Work {
 
     /// The branch it goes to: the writer's own or the shared one.
     pub fn branch(self, seed: u64) -> String {
-        if self.rng(seed).bool() {
-            SHARED.to_owned()
-        } else {
-            own_branch(self.slot)
-        }
+        if self.rng(seed).bool() { SHARED.to_owned() } else { own_branch(self.slot) }
     }
 
     /// Bytes that no other commit has: they start with the message.
@@ -87,10 +78,7 @@ impl Work {
         let mut snapshot = Snapshot::of([("known", known)])?;
         snapshot.set(
             format!("new/{}", self.slot),
-            FileEntry {
-                executable: self.n % 2 == 1,
-                id: new,
-            },
+            FileEntry { executable: self.n % 2 == 1, id: new },
         )?;
         Ok(snapshot)
     }
@@ -146,11 +134,7 @@ pub fn commit<F: Fs>(
         }
     }
     let problem = "another writer always moves the branch first";
-    Err(Error::Contended {
-        path: store.layout().branch(&branch),
-        attempts: ATTEMPTS,
-        problem,
-    })
+    Err(Error::Contended { path: store.layout().branch(&branch), attempts: ATTEMPTS, problem })
 }
 
 #[cfg(test)]
@@ -159,11 +143,7 @@ mod tests {
 
     #[test]
     fn a_message_tells_which_commit_it_is() {
-        let work = Work {
-            slot: 3,
-            life: 12,
-            n: 45,
-        };
+        let work = Work { slot: 3, life: 12, n: 45 };
         assert_eq!(Work::parse(&work.message()), Some(work));
         for other in ["", "writer 3 life 12", "writer 3 life 12 commit 045", "x"] {
             assert_eq!(Work::parse(other), None, "{other:?}");
@@ -172,22 +152,10 @@ mod tests {
 
     #[test]
     fn contents_follow_from_the_seed_alone() {
-        let work = Work {
-            slot: 1,
-            life: 0,
-            n: 2,
-        };
+        let work = Work { slot: 1, life: 0, n: 2 };
         assert_eq!(work.new_blob(7), work.new_blob(7));
         assert_ne!(work.new_blob(7), work.new_blob(8));
         assert_ne!(work.new_blob(7), Work { n: 3, ..work }.new_blob(7));
-        assert_eq!(
-            work.known_blob(7),
-            Work {
-                n: 2 + KNOWN_BLOBS,
-                slot: 0,
-                ..work
-            }
-            .known_blob(7)
-        );
+        assert_eq!(work.known_blob(7), Work { n: 2 + KNOWN_BLOBS, slot: 0, ..work }.known_blob(7));
     }
 }

@@ -28,10 +28,7 @@ pub fn run(args: &WriterArgs) -> Result<Exit, Failure> {
         Ok(never) => match never {},
         Err(Failure::Store(error)) => {
             let environment = is_environment(&error);
-            say(&Say::Failed {
-                message: error.to_string(),
-                environment,
-            })?;
+            say(&Say::Failed { message: error.to_string(), environment })?;
             Ok(Exit::Unexpected)
         }
         Err(other) => Err(other),
@@ -53,17 +50,10 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
     let fs = Watched::new(RealFs, Arc::clone(watcher));
     let store = Store::open_on(fs, &part.dir, options(part))?;
     let orphans = store.recovery().orphans.len() as u64;
-    say(&Say::Ready {
-        orphans,
-        condemned: store.recovery().condemned,
-    })?;
+    say(&Say::Ready { orphans, condemned: store.recovery().condemned })?;
     let early = part.bug() == Some(Bug::AckBeforeCommit);
     for n in 0.. {
-        let work = Work {
-            slot: part.slot,
-            life: part.life,
-            n,
-        };
+        let work = Work { slot: part.slot, life: part.life, n };
         let mut lost_pipe = Ok(());
         let mut phase = |phase| {
             watcher.enter(phase);
@@ -74,11 +64,7 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
         let mut written = |branch: &plugpull_store::Branch, id| {
             // The planted mistake: the promise is made before the branch leads to the commit.
             if early {
-                let _ = say(&Say::Ack {
-                    n,
-                    branch: branch.to_string(),
-                    id,
-                });
+                let _ = say(&Say::Ack { n, branch: branch.to_string(), id });
             }
         };
         let (branch, id) = workload::commit(&store, part.seed, work, &mut phase, &mut written)?;
@@ -86,11 +72,7 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
         watcher.leave();
         lost_pipe?;
         if !early {
-            say(&Say::Ack {
-                n,
-                branch: branch.to_string(),
-                id,
-            })?;
+            say(&Say::Ack { n, branch: branch.to_string(), id })?;
         }
     }
     unreachable!("the loop over all numbers ends only by an error")
@@ -109,10 +91,7 @@ fn options(part: &Part) -> Options {
 
 /// Kills this process as the kernel would at a power switch: no destructor, no flush.
 fn die(step: &Step, path: &Path) {
-    let told = say(&Say::Dying {
-        step: step.clone(),
-        path: path.to_owned(),
-    });
+    let told = say(&Say::Dying { step: step.clone(), path: path.to_owned() });
     if told.is_ok() && kill(Pid::this(), Signal::SIGKILL).is_ok() {
         loop {
             std::thread::park();

@@ -78,7 +78,7 @@ impl Report for JsonLines {
     }
 
     fn end(&mut self, end: &End<'_>) -> Result<(), Failure> {
-        let audit = &end.outcome.audit.counts;
+        let audit = &end.outcome.audit;
         let tally = &end.outcome.tally;
         line(&json!({
             "event": "end",
