@@ -24,7 +24,7 @@ use crate::wire::{Part, Phase, Say};
 use crate::workload::Work;
 
 /// How long no writer may say anything before the run counts as stuck.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 
 /// How long the loop sleeps at most before it looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -305,7 +305,7 @@ impl<'a> Runner<'a> {
         self.tally.audits += 1;
         let mut findings = self.oracle.audit(&self.store)?;
         findings.extend(self.oracle.audit_unfinished(&self.store, unfinished)?);
-        findings.into_iter().for_each(|finding| self.found(finding));
+        self.found_all(findings);
         Ok(())
     }
 
@@ -322,6 +322,12 @@ impl<'a> Runner<'a> {
             self.found(Finding::new(problem.kind.name(), detail));
         }
         Ok(audit.counts)
+    }
+
+    fn found_all(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.found(finding);
+        }
     }
 
     fn found(&mut self, finding: Finding) {
@@ -400,7 +406,7 @@ impl<'a> Runner<'a> {
                 self.tally.orphans += store.recovery().orphans.len() as u64;
                 self.tally.condemned += store.recovery().condemned;
                 let findings = self.oracle.final_audit(&store)?;
-                findings.into_iter().for_each(|finding| self.found(finding));
+                self.found_all(findings);
             }
             Err(error) => self.found(Finding::new("cannot-open", error.to_string())),
         }

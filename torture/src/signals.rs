@@ -1,9 +1,16 @@
-//! Ctrl-C and SIGTERM: the first one asks the run to end with a partial report, the second one ends
-//! the process at once (its writers die with it).
+//! Ctrl-C and SIGTERM: the first one asks for an orderly end, the second one ends the process at once
+//! (its writers die with it).
+//!
+//! A torture run ends with a partial report. A store command fails at its next call of the file
+//! system and takes its temp away.
 
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use faultfs::{Call, CallKind, Watcher};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -30,5 +37,38 @@ impl Stop {
     /// Whether to end now.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.asked() { Err(io::Error::other("ended by a signal")) } else { Ok(()) }
+    }
+}
+
+impl Watcher for Stop {
+    /// Refuses every call once the user asked to end, except the ones that clean up.
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        match call.kind {
+            CallKind::Unlink | CallKind::Unlock => Ok(()),
+            _ => self.check(),
+        }
+    }
+}
+
+/// Standard input that does not keep a Ctrl-C waiting.
+pub struct Stdin<'s>(pub &'s Stop);
+
+impl Read for Stdin<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        const LOOK_AGAIN_MS: u16 = 100;
+        let stdin = io::stdin();
+        loop {
+            self.0.check()?;
+            let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, PollTimeout::from(LOOK_AGAIN_MS)) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) => return stdin.lock().read(buf),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 }

@@ -1,36 +1,64 @@
 //! `plugpull store`: the store in a person's hand.
+//!
+//! Every command runs over a file system that refuses to go on after a Ctrl-C, so that the store's
+//! own error path cleans up.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use faultfs::{FileKind, Fs, RealFs};
+use faultfs::{FileKind, Fs, RealFs, Watched};
 use plugpull_store::{
-    Branch, Commit, Error, Expected, FileEntry, GcOptions, Head, ObjectId, Options, Snapshot, Store,
+    Branch, Commit, Error, Expected, FileEntry, GcOptions, Head, ObjectId, Options, Snapshot,
+    Store as StoreOn,
 };
 
 use crate::cli::{BranchArgs, StoreCommand};
 use crate::exit::{Exit, Failure};
+use crate::signals::{Stdin, Stop};
+
+type Store = StoreOn<Watched<RealFs, Stop>>;
 
 /// Runs one of the commands.
 pub fn run(command: &StoreCommand) -> Result<Exit, Failure> {
-    let out = &mut io::stdout().lock();
-    match command {
-        StoreCommand::Init { dir } => init(out, dir),
-        StoreCommand::Put { dir, files } => put(out, dir, files),
-        StoreCommand::Get { dir, id, output } => get(out, dir, id, output.as_deref()),
-        StoreCommand::Commit { dir, message, author, branch, paths } => {
-            commit(out, dir, &Work { message, author, branch: branch.as_deref(), paths })
+    let stop = Stop::listen()?;
+    match dispatch(command, &stop) {
+        Ok(()) => Ok(Exit::Clean),
+        Err(_) if stop.asked() => {
+            eprintln!("plugpull: ended by a signal; what was acknowledged before is stored");
+            Ok(Exit::Interrupted)
         }
-        StoreCommand::Log { dir, from } => log(out, dir, from.as_deref()),
-        StoreCommand::Branch(args) => branch(out, args),
-        StoreCommand::Gc { dir, grace, dry_run } => gc(out, dir, *grace, *dry_run),
-    }?;
-    Ok(Exit::Clean)
+        Err(failure) => Err(failure),
+    }
 }
 
-fn open(dir: &Path) -> Result<Store, Failure> {
-    let store = Store::open(dir, Options::default())?;
+fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
+    let out = &mut io::stdout().lock();
+    match command {
+        StoreCommand::Init { dir } => init(out, dir, stop),
+        StoreCommand::Put { dir, files } => put(out, &open(dir, stop)?, files, stop),
+        StoreCommand::Get { dir, id, output } => {
+            get(out, &open(dir, stop)?, id.parse()?, output.as_deref())
+        }
+        StoreCommand::Commit { dir, message, author, branch, paths } => {
+            let work = Work { message, author, branch: branch.as_deref(), paths };
+            commit(out, &open(dir, stop)?, &work)
+        }
+        StoreCommand::Log { dir, from } => log(out, &open(dir, stop)?, from.as_deref()),
+        StoreCommand::Branch(args) => branch(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Gc { dir, grace, dry_run } => {
+            gc(out, open(dir, stop)?, GcOptions { grace: *grace, dry_run: *dry_run })
+        }
+    }
+}
+
+fn file_system(stop: &Stop) -> Watched<RealFs, Stop> {
+    Watched::new(RealFs, Arc::new(stop.clone()))
+}
+
+fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
+    let store = Store::open_on(file_system(stop), dir, Options::default())?;
     let recovery = store.recovery();
     if !recovery.orphans.is_empty() {
         eprintln!("removed {} temps of dead writers", recovery.orphans.len());
@@ -41,16 +69,15 @@ fn open(dir: &Path) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn init(out: &mut dyn Write, dir: &Path) -> Result<(), Failure> {
-    Store::init(dir, Options::default())?;
+fn init(out: &mut dyn Write, dir: &Path, stop: &Stop) -> Result<(), Failure> {
+    Store::init_on(file_system(stop), dir, Options::default())?;
     Ok(writeln!(out, "store ready in {}", dir.display())?)
 }
 
-fn put(out: &mut dyn Write, dir: &Path, files: &[PathBuf]) -> Result<(), Failure> {
-    let store = open(dir)?;
+fn put(out: &mut dyn Write, store: &Store, files: &[PathBuf], stop: &Stop) -> Result<(), Failure> {
     for file in files {
         let put = if file.as_os_str() == "-" {
-            store.put_from_reader(&mut io::stdin().lock(), Path::new("standard input"))?
+            store.put_from_reader(&mut Stdin(stop), Path::new("standard input"))?
         } else {
             store.put_from_path(file)?
         };
@@ -59,9 +86,12 @@ fn put(out: &mut dyn Write, dir: &Path, files: &[PathBuf]) -> Result<(), Failure
     Ok(())
 }
 
-fn get(out: &mut dyn Write, dir: &Path, id: &str, output: Option<&Path>) -> Result<(), Failure> {
-    let id: ObjectId = id.parse()?;
-    let store = open(dir)?;
+fn get(
+    out: &mut dyn Write,
+    store: &Store,
+    id: ObjectId,
+    output: Option<&Path>,
+) -> Result<(), Failure> {
     let found = match output {
         Some(path) => store.restore(&id, path, false)?.is_some(),
         None => match store.reader(&id)? {
@@ -103,16 +133,15 @@ struct Work<'a> {
     paths: &'a [PathBuf],
 }
 
-fn commit(out: &mut dyn Write, dir: &Path, work: &Work<'_>) -> Result<(), Failure> {
-    let store = open(dir)?;
+fn commit(out: &mut dyn Write, store: &Store, work: &Work<'_>) -> Result<(), Failure> {
     let branch = match work.branch {
         Some(name) => Branch::new(name)?,
-        None => branch_of_head(&store)?,
+        None => branch_of_head(store)?,
     };
     let _pin = store.pin()?;
     let mut snapshot = Snapshot::default();
     for path in work.paths {
-        add(&store, &mut snapshot, path)?;
+        add(store, &mut snapshot, path)?;
     }
     let snapshot = store.put_snapshot(&snapshot)?.id;
     let parent = store.read_branch(&branch)?;
@@ -154,9 +183,8 @@ fn add(store: &Store, snapshot: &mut Snapshot, path: &Path) -> Result<(), Failur
     Ok(())
 }
 
-fn log(out: &mut dyn Write, dir: &Path, from: Option<&str>) -> Result<(), Failure> {
-    let store = open(dir)?;
-    let mut next = tip(&store, from)?;
+fn log(out: &mut dyn Write, store: &Store, from: Option<&str>) -> Result<(), Failure> {
+    let mut next = tip(store, from)?;
     while let Some(id) = next {
         let missing = || Error::Dangling { from: "the history".to_owned(), what: "commit", id };
         let commit = store.read_commit(&id)?.ok_or_else(missing)?;
@@ -188,8 +216,7 @@ fn tip(store: &Store, from: Option<&str>) -> Result<Option<ObjectId>, Failure> {
     Ok(Some(tip))
 }
 
-fn branch(out: &mut dyn Write, args: &BranchArgs) -> Result<(), Failure> {
-    let store = open(&args.dir)?;
+fn branch(out: &mut dyn Write, store: &Store, args: &BranchArgs) -> Result<(), Failure> {
     let Some(name) = &args.name else {
         for (branch, id) in store.branches()? {
             writeln!(out, "{id} {branch}")?;
@@ -222,9 +249,9 @@ fn expected_of(args: &BranchArgs) -> Result<Option<Expected>, Failure> {
     Ok(args.expect.as_deref().map(str::parse).transpose()?.map(Expected::At))
 }
 
-fn gc(out: &mut dyn Write, dir: &Path, grace: Duration, dry_run: bool) -> Result<(), Failure> {
-    let report = open(dir)?.gc(GcOptions { grace, dry_run })?;
-    let verb = if dry_run { "would delete" } else { "deleted" };
+fn gc(out: &mut dyn Write, mut store: Store, options: GcOptions) -> Result<(), Failure> {
+    let report = store.gc(options)?;
+    let verb = if options.dry_run { "would delete" } else { "deleted" };
     writeln!(
         out,
         "{verb} {} objects ({} bytes), kept {}",

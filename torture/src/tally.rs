@@ -59,12 +59,11 @@ impl Tally {
 
     /// Counts a kill at a random time.
     pub fn kill_at_time(&mut self, phase: Option<Phase>) {
-        match phase {
-            Some(phase) => self.kill_inside(phase).at_time += 1,
-            None => {
-                self.kills += 1;
-                self.kills_between += 1;
-            }
+        if let Some(phase) = phase {
+            self.kill_inside(phase).at_time += 1;
+        } else {
+            self.kills += 1;
+            self.kills_between += 1;
         }
     }
 
