@@ -192,8 +192,11 @@ pub(crate) fn read_state<F: Fs>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>> 
     Ok(Some(bytes))
 }
 
-/// Fails when something of the skeleton is missing or is no directory.
-fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+/// The places where a directory of the store should be and none is, with what is there instead.
+pub(crate) fn skeleton_faults<F: Fs>(
+    fs: &F,
+    layout: &Layout,
+) -> Result<Vec<(PathBuf, &'static str)>> {
     let dirs = [
         layout.locks(),
         layout.quarantine(),
@@ -202,27 +205,31 @@ fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
         layout.root().join("objects"),
         layout.objects(),
     ];
-    for path in dirs {
-        match found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind) {
-            Some(FileKind::Dir) => {}
-            other => {
-                return Err(Error::Skeleton { path, found: describe(other).to_owned() });
-            }
-        }
+    let fault = |path: PathBuf| match found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind) {
+        Some(FileKind::Dir) => Ok(None),
+        other => Ok(Some((path, describe(other)))),
+    };
+    let faults = |dirs: Vec<PathBuf>| dirs.into_iter().filter_map(|dir| fault(dir).transpose());
+    let above = faults(dirs.into()).collect::<Result<Vec<_>>>()?;
+    if !above.is_empty() {
+        return Ok(above);
     }
-    let present: BTreeSet<_> = fs
-        .read_dir(&layout.objects())
-        .at("list", &layout.objects())?
-        .into_iter()
+    // One listing instead of 256 calls: shards are as good as always all there.
+    let objects = layout.objects();
+    let listed = fs.read_dir(&objects).at("list", &objects)?.into_iter();
+    let present: BTreeSet<_> = listed
         .filter(|entry| entry.kind == FileKind::Dir)
-        .map(|entry| layout.objects().join(entry.name))
+        .map(|entry| objects.join(entry.name))
         .collect();
-    match (0..=u8::MAX).map(|byte| layout.shard(byte)).find(|dir| !present.contains(dir)) {
+    let shards = (0..=u8::MAX).map(|byte| layout.shard(byte));
+    faults(shards.filter(|shard| !present.contains(shard)).collect()).collect()
+}
+
+/// Fails when something of the skeleton is missing or is no directory.
+fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+    match skeleton_faults(fs, layout)?.into_iter().next() {
         None => Ok(()),
-        Some(path) => {
-            let kind = found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
-            Err(Error::Skeleton { path, found: describe(kind).to_owned() })
-        }
+        Some((path, found)) => Err(Error::Skeleton { path, found: found.to_owned() }),
     }
 }
 

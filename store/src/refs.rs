@@ -75,9 +75,7 @@ impl<F: Fs> Store<F> {
         let path = self.layout().branch(branch);
         let was_there = match found(self.fs().unlink(&path)) {
             // A folder of branches stands there, or a branch where its folder would be.
-            Err(e) if matches!(e.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory) => {
-                return Ok(false);
-            }
+            Err(e) if is_other_kind(&e) => return Ok(false),
             unlinked => unlinked.at("remove", &path)?.is_some(),
         };
         self.sync_folder(parent(&path))?;
@@ -239,6 +237,11 @@ pub(crate) fn parse_ref(bytes: &[u8]) -> std::result::Result<ObjectId, String> {
         return Err("it is empty".to_owned());
     }
     text.parse().map_err(|e: Error| e.to_string())
+}
+
+/// What unlink(2) answers for a directory, and for a path that leads through a file.
+fn is_other_kind(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory)
 }
 
 /// All files below `heads` but temps, in no promised order.

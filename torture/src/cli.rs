@@ -65,8 +65,9 @@ pub struct TortureArgs {
     #[arg(long, default_value_t = 4)]
     pub writers: u32,
     /// Kills to make; half at a seeded random time, half at an exact file-system call
-    #[arg(long, default_value_t = 400)]
-    pub kills: u64,
+    /// [default: one for every 25 commits, at least 100]
+    #[arg(long)]
+    pub kills: Option<u64>,
     /// Seed of the kill plan and of all contents: a number, or any text such as a commit hash
     #[arg(long, default_value = "1")]
     pub seed: String,

@@ -149,8 +149,8 @@ impl<'a> Runner<'a> {
             life: *life,
             best_effort: self.options.durability == plugpull_store::Durability::BestEffort,
             runner: std::process::id(),
-            die: match fate {
-                Some(Fate::AtCall(die)) => Some(die),
+            die: match &fate {
+                Some(Fate::AtCall(die)) => Some(die.clone()),
                 _ => None,
             },
             planted: self.options.planted.clone(),

@@ -13,6 +13,15 @@ use crate::exit::Failure;
 /// Most writers at the same time; each is a process.
 const MAX_WRITERS: u32 = 64;
 
+/// Commits for each kill, where the user does not say how many kills.
+const COMMITS_A_KILL: u64 = 25;
+
+/// Fewest kills where the user does not say: enough to hit every step of a commit.
+const FEWEST_KILLS: u64 = 100;
+
+/// Most kills: the plan is held in memory.
+const MOST_KILLS: u64 = 100_000;
+
 /// What a torture run shall do.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -51,7 +60,7 @@ impl Options {
         Ok(Self {
             commits: args.commits,
             writers: args.writers,
-            kills: args.kills,
+            kills: kills_of(args)?,
             seed: seed_of(&args.seed),
             duration: args.duration,
             dir: args.dir.clone(),
@@ -64,6 +73,15 @@ impl Options {
             planted: planted_of(args)?,
         })
     }
+}
+
+fn kills_of(args: &TortureArgs) -> Result<u64, Failure> {
+    let default = (args.commits / COMMITS_A_KILL).clamp(FEWEST_KILLS, MOST_KILLS);
+    let kills = args.kills.unwrap_or(default);
+    if kills > MOST_KILLS {
+        return Err(Failure::Usage(format!("--kills must be at most {MOST_KILLS}")));
+    }
+    Ok(kills)
 }
 
 /// A number is itself; any other text, such as a commit hash, is hashed to one.

@@ -1,20 +1,23 @@
 //! The kill plan: when each writer of the run shall die, drawn from the seed before the run begins.
 //!
-//! Every second kill is at an exact call, and these sweep the calls of a commit one after the other,
-//! so that with at least twice as many kills as calls each is hit. The others are at a random time
+//! Every second kill is at an exact call, and these sweep the steps of a commit one after the other,
+//! so that with at least twice as many kills as steps each is hit. The others are at a random time
 //! within a commit. The same seed gives the same plan; how far the other writers are when a kill
 //! comes is up to the machine.
 
 use plugpull_store::ObjectId;
 
-use crate::wire::Die;
+use crate::wire::{Die, Step};
 
 /// Share of the commits that is over when the last kill of the plan comes, so that the run ends with
 /// writers that nobody disturbs.
 const KILLS_OVER: f64 = 0.9;
 
+/// Mean commits of one life at most, so that a run that a time limit ends sees kills from its start.
+const LONGEST_LIFE: f64 = 25.0;
+
 /// How one writer ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
     /// It kills itself at an exact call.
     AtCall(Die),
@@ -35,26 +38,28 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan of `kills` kills over `commits` commits of `calls` calls each.
-    pub fn draw(seed: u64, kills: u64, commits: u64, calls: u64) -> Self {
+    /// Draws a plan of `kills` kills over `commits` commits that make `steps` each.
+    pub fn draw(seed: u64, kills: u64, commits: u64, steps: &[Step]) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
+        let mut delays = rng.fork();
         #[expect(clippy::cast_precision_loss, reason = "a mean needs no 53 bits")]
-        let mean = commits as f64 * KILLS_OVER / kills.max(1) as f64;
+        let mean = (commits as f64 * KILLS_OVER / kills.max(1) as f64).min(LONGEST_LIFE);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a positive number of commits below 2^53"
         )]
-        let fates = (0..kills)
-            .map(|kill| {
-                let after = (rng.f64() * 2.0 * mean) as u64;
-                if kill % 2 == 0 {
-                    Fate::AtCall(Die { after, call: (kill / 2) % calls.max(1) + 1 })
-                } else {
-                    Fate::AtTime { after, delay: rng.f64() * 2.0 }
-                }
-            })
-            .collect();
+        let mut after = || (rng.f64() * 2.0 * mean) as u64;
+        let mut sweep = steps.iter().cycle();
+        let mut fates = Vec::new();
+        for kill in 0..kills {
+            let after = after();
+            let step = if kill % 2 == 0 { sweep.next() } else { None };
+            fates.push(match step {
+                Some(step) => Fate::AtCall(Die { after, step: step.clone() }),
+                None => Fate::AtTime { after, delay: delays.f64() * 2.0 },
+            });
+        }
         Self { fates }
     }
 
@@ -67,31 +72,33 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Phase;
+
+    fn steps(count: u32) -> Vec<Step> {
+        let step = |nth| Step { phase: Phase::Commit, call: "write_at".to_owned(), nth };
+        (1..=count).map(step).collect()
+    }
 
     #[test]
     fn the_same_seed_draws_the_same_plan() {
-        assert_eq!(Plan::draw(7, 100, 1000, 30), Plan::draw(7, 100, 1000, 30));
-        assert_ne!(Plan::draw(7, 100, 1000, 30).digest(), Plan::draw(8, 100, 1000, 30).digest());
+        let draw = |seed| Plan::draw(seed, 100, 1000, &steps(30));
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7).digest(), draw(8).digest());
     }
 
     #[test]
-    fn twice_as_many_kills_as_calls_sweep_every_call() {
-        let plan = Plan::draw(1, 60, 1000, 30);
-        let mut calls: Vec<_> = plan
-            .fates
-            .iter()
-            .filter_map(|fate| match fate {
-                Fate::AtCall(die) => Some(die.call),
-                Fate::AtTime { .. } => None,
-            })
-            .collect();
-        calls.sort_unstable();
-        assert_eq!(calls, (1..=30).collect::<Vec<_>>());
+    fn twice_as_many_kills_as_steps_sweep_every_step() {
+        let plan = Plan::draw(1, 60, 1000, &steps(30));
+        let swept = plan.fates.into_iter().filter_map(|fate| match fate {
+            Fate::AtCall(die) => Some(die.step),
+            Fate::AtTime { .. } => None,
+        });
+        assert_eq!(swept.collect::<Vec<_>>(), steps(30));
     }
 
     #[test]
-    fn the_kills_are_over_before_the_commits_are() {
-        let plan = Plan::draw(3, 400, 10_000, 40);
+    fn the_kills_are_spread_over_the_run_and_over_before_its_end() {
+        let plan = Plan::draw(3, 400, 10_000, &steps(40));
         let total: u64 = plan
             .fates
             .iter()

@@ -28,8 +28,6 @@ struct Place {
     commits: u64,
     /// The phase, while a commit is under way.
     phase: Option<Phase>,
-    /// Calls of this commit so far.
-    calls: u64,
     /// Calls of this phase so far, by name.
     of_name: BTreeMap<&'static str, u32>,
     /// All steps of this commit, for the probe run.
@@ -37,7 +35,7 @@ struct Place {
 }
 
 impl StepWatcher {
-    /// Calls `fatal` just before the call that `die` names.
+    /// Calls `fatal` just before the step that `die` names.
     pub fn new(die: Option<Die>, fatal: Fatal) -> Self {
         Self { place: Mutex::default(), die, fatal }
     }
@@ -71,16 +69,15 @@ impl StepWatcher {
     fn step(&self, name: &'static str, path: &Path) {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(phase) = place.phase else { return };
-        place.calls += 1;
         let nth = {
             let nth = place.of_name.entry(name).or_default();
             *nth += 1;
             *nth
         };
         let step = Step { phase, call: name.to_owned(), nth };
-        if let Some(die) = self.die
+        if let Some(die) = &self.die
             && place.commits > die.after
-            && place.calls == die.call
+            && step == die.step
         {
             (self.fatal)(&step, path);
         }

@@ -1,6 +1,6 @@
 //! What a run has done so far: everything that the report shows is counted here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -74,7 +74,7 @@ impl Tally {
     }
 
     /// The steps of a commit that no exact kill has hit.
-    pub fn missed<'s>(&self, steps: &'s BTreeSet<Step>) -> Vec<&'s Step> {
+    pub fn missed<'s>(&self, steps: &'s [Step]) -> Vec<&'s Step> {
         steps.iter().filter(|step| !self.steps_hit.contains_key(step)).collect()
     }
 

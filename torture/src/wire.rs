@@ -43,12 +43,12 @@ impl Part {
 }
 
 /// A kill at an exact call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Die {
     /// Commits of this life that come before.
     pub after: u64,
-    /// Just before the call of this number (from 1) in a commit that has so many.
-    pub call: u64,
+    /// Just before this step, in the first commit from then on that makes it.
+    pub step: Step,
 }
 
 /// A place in the protocol of a commit: the `nth` call of this kind (from 1) in this phase.

@@ -23,7 +23,7 @@ use crate::workload::{self, Work};
 pub fn run(args: &WriterArgs) -> Result<Exit, Failure> {
     let part: Part = serde_json::from_str(&args.part)?;
     end_with_runner(&part)?;
-    let watcher = Arc::new(StepWatcher::new(part.die, Box::new(die)));
+    let watcher = Arc::new(StepWatcher::new(part.die.clone(), Box::new(die)));
     match work(&part, &watcher) {
         Ok(never) => match never {},
         Err(Failure::Store(error)) => {

@@ -47,7 +47,7 @@ impl Report for Human {
             out,
             "  kill plan {}: every second kill before one of the {} calls of a commit, the others at \
              a random time",
-            start.plan, start.calls
+            start.plan, start.steps
         )?;
         writeln!(out, "  store {}", start.dir.display())?;
         if let Some(bug) = &options.planted {

@@ -42,7 +42,7 @@ impl Report for JsonLines {
             "kills": options.kills,
             "seed": options.seed,
             "plan": start.plan,
-            "calls": start.calls,
+            "calls": start.steps,
             "dir": start.dir,
             "planted": options.planted,
         }))?;

@@ -6,7 +6,6 @@
 mod human;
 mod json;
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ pub struct Start<'a> {
     pub options: &'a Options,
     /// Short name of the kill plan.
     pub plan: &'a str,
-    /// Calls of one commit.
-    pub calls: u64,
+    /// How many steps one commit has.
+    pub steps: usize,
     /// Where the store is.
     pub dir: &'a std::path::Path,
 }
@@ -48,8 +47,8 @@ pub struct End<'a> {
     pub options: &'a Options,
     /// What happened.
     pub outcome: &'a Outcome,
-    /// All calls of a commit.
-    pub steps: &'a BTreeSet<Step>,
+    /// The steps of a commit.
+    pub steps: &'a [Step],
     /// How the program will exit.
     pub exit: Exit,
     /// Where the store was kept, if it was.
