@@ -96,10 +96,7 @@ impl Fs for RealFs {
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
             let kind = kind_of(entry.file_type()?);
-            entries.push(DirEntry {
-                name: entry.file_name(),
-                kind,
-            });
+            entries.push(DirEntry { name: entry.file_name(), kind });
         }
         entries.sort_unstable();
         Ok(entries)
@@ -122,13 +119,7 @@ impl Fs for RealFs {
     }
 
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {
-        Ok(nix::unistd::linkat(
-            AT_FDCWD,
-            existing,
-            AT_FDCWD,
-            new,
-            AtFlags::empty(),
-        )?)
+        Ok(nix::unistd::linkat(AT_FDCWD, existing, AT_FDCWD, new, AtFlags::empty())?)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {

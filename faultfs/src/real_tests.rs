@@ -11,10 +11,7 @@ fn create_new_refuses_an_existing_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a");
     RealFs.create_new(&path, 0o666).unwrap();
-    assert_eq!(
-        RealFs.create_new(&path, 0o666).unwrap_err().kind(),
-        ErrorKind::AlreadyExists
-    );
+    assert_eq!(RealFs.create_new(&path, 0o666).unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
 
 #[test]
@@ -94,10 +91,7 @@ fn read_dir_is_sorted_and_names_kinds() {
     RealFs.create_new(&dir.path().join("b"), 0o644).unwrap();
     RealFs.mkdir(&dir.path().join("a"), 0o755).unwrap();
     let entries = RealFs.read_dir(dir.path()).unwrap();
-    let seen: Vec<_> = entries
-        .iter()
-        .map(|e| (e.name.to_str().unwrap(), e.kind))
-        .collect();
+    let seen: Vec<_> = entries.iter().map(|e| (e.name.to_str().unwrap(), e.kind)).collect();
     assert_eq!(seen, [("a", FileKind::Dir), ("b", FileKind::File)]);
 }
 

@@ -107,11 +107,7 @@ impl<F: Fs, W: Watcher> Watched<F, W> {
     }
 
     fn wrap(&self, file: F::File, path: &Path) -> WatchedFile<F::File, W> {
-        WatchedFile {
-            inner: file,
-            path: path.to_owned(),
-            watcher: Arc::clone(&self.watcher),
-        }
+        WatchedFile { inner: file, path: path.to_owned(), watcher: Arc::clone(&self.watcher) }
     }
 }
 
@@ -125,11 +121,7 @@ pub struct WatchedFile<H, W> {
 
 impl<H, W: Watcher> WatchedFile<H, W> {
     fn show(&self, kind: CallKind) -> io::Result<()> {
-        self.watcher.before(&Call {
-            kind,
-            path: &self.path,
-            to: None,
-        })
+        self.watcher.before(&Call { kind, path: &self.path, to: None })
     }
 }
 

@@ -49,8 +49,7 @@ fn write_bytes<F: Fs>(
     durability: Durability,
 ) -> Result<Receipt> {
     let parents = make_dirs(fs, parent(path), durability)?;
-    let receipt = replace(fs, path, bytes, durability)?;
-    Ok(Receipt { reached: receipt.reached.max(parents), ..receipt })
+    Ok(replace(fs, path, bytes, durability)?.after(parents))
 }
 
 /// The atomic write into a directory that exists and is durable.
@@ -67,6 +66,23 @@ pub(crate) fn replace<F: Fs>(
     temp.rename(path)?;
     let entry = sync_dir(fs, dir, durability)?;
     Ok(Receipt { outcome: Outcome::Created, reached: file.max(entry) })
+}
+
+/// The atomic write of a file that is never replaced, only made if it is not there.
+pub(crate) fn write_if_absent<F: Fs>(
+    fs: &F,
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<()> {
+    let dir = parent(path);
+    if found(fs.metadata(path)).at("stat", path)?.is_none() {
+        let mut temp = Temp::create(fs, dir, STATE_TEMP, STATE_MODE)?;
+        temp.write(bytes)?;
+        temp.sync(durability)?;
+        temp.rename_if_free(path)?;
+    }
+    sync_dir(fs, dir, durability).map(|_| ())
 }
 
 /// Removes a file durably; says whether it was there.

@@ -2,7 +2,7 @@
 //!
 //! Verified: the format, the skeleton, HEAD, every branch; every object's hash; that every commit and
 //! snapshot names only what is there; that no temp of a dead writer is left; that nothing foreign
-//! lies among the store's files. It changes nothing and may run beside writers.
+//! lies among the objects. It changes nothing and may run beside writers.
 //!
 //! Not verified: whether what is right in the page cache has reached the medium, and whether anything
 //! is missing that nothing refers to.
@@ -42,7 +42,7 @@ pub enum ProblemKind {
     BadSkeleton,
     /// A file that the store did not write.
     Foreign,
-    /// The list of an interrupted garbage collection is unreadable.
+    /// The list of an interrupted garbage collection, or of directories restored into, is unreadable.
     BadList,
 }
 
@@ -126,10 +126,10 @@ pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> R
     let layout = Layout::new(root);
     check_format(fs, &layout)?;
     let auditor = Auditor::new(fs, &layout, report);
-    auditor.lock_files()?;
     if auditor.skeleton()? {
         return Ok(auditor.counts());
     }
+    auditor.lock_files()?;
     let temps = auditor.temps_without_owner()?;
     auditor.head()?;
     auditor.branches()?;

@@ -69,11 +69,12 @@ impl<F: Fs> Store<F> {
     /// Stores a commit; its snapshot and its parents must be in the store.
     pub fn put_commit(&self, commit: &Commit) -> Result<Put> {
         let _pin = self.pin()?;
-        self.require::<Snapshot>(&commit.snapshot, || "the commit".to_owned())?;
+        let from = || "the commit".to_owned();
+        let mut reached = self.require::<Snapshot>(&commit.snapshot, &from)?;
         for parent in &commit.parents {
-            self.require::<Commit>(parent, || "the commit".to_owned())?;
+            reached = reached.max(self.require::<Commit>(parent, &from)?);
         }
-        self.put_canonical(commit)
+        Ok(self.put_canonical(commit)?.after(reached))
     }
 
     /// Reads a commit; `None` when there is no such object.

@@ -51,6 +51,13 @@ pub struct Receipt {
     pub reached: Reached,
 }
 
+impl Receipt {
+    /// The receipt of a write that builds on others, which reached this much.
+    pub(crate) fn after(self, reached: Reached) -> Self {
+        Self { reached: self.reached.max(reached), ..self }
+    }
+}
+
 impl Durability {
     /// Judges the result of a barrier: what it reached, or the error that fails the write.
     pub(crate) fn judge(self, result: io::Result<()>) -> io::Result<Reached> {

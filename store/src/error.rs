@@ -139,6 +139,16 @@ pub enum Error {
         /// The object's id.
         id: ObjectId,
     },
+    /// Something refers to an object that a failed barrier may lose.
+    #[error("{from} refers to {what} {id}, whose fsync failed when it was put; put it again first")]
+    NotDurable {
+        /// What refers.
+        from: String,
+        /// What kind of object it needs.
+        what: &'static str,
+        /// The object's id.
+        id: ObjectId,
+    },
     /// An object is of another kind than its use needs.
     #[error("{id} is not a {expected}: {problem}")]
     WrongKind {

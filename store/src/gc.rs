@@ -82,6 +82,7 @@ impl<F: Fs> Store<F> {
         let condemned: Vec<_> =
             unreached.into_iter().filter(|object| !marked.0.contains(&object.id)).collect();
         if !options.dry_run {
+            self.prune_restores()?;
             self.condemn(&condemned)?;
         }
         Ok(GcReport {

@@ -6,7 +6,7 @@ use faultfs::Fs;
 
 use crate::atomic::replace;
 use crate::commit::Commit;
-use crate::durability::Receipt;
+use crate::durability::{Reached, Receipt};
 use crate::error::{Error, Result};
 use crate::id::ObjectId;
 use crate::name::Branch;
@@ -49,10 +49,13 @@ impl<F: Fs> Store<F> {
     /// Sets HEAD; a commit must be in the store, a branch need not exist yet.
     pub fn set_head(&self, head: &Head) -> Result<Receipt> {
         let _pin = self.pin()?;
-        if let Head::Detached(id) = head {
-            self.require::<Commit>(id, || "HEAD".to_owned())?;
-        }
-        replace(self.fs(), &self.layout().head(), head.text().as_bytes(), self.durability())
+        let reached = match head {
+            Head::Detached(id) => self.require::<Commit>(id, &|| "HEAD".to_owned())?,
+            Head::Branch(_) => Reached::Durable,
+        };
+        let text = head.text();
+        let receipt = replace(self.fs(), &self.layout().head(), text.as_bytes(), self.durability());
+        Ok(receipt?.after(reached))
     }
 
     /// Reads HEAD; `None` when the file is missing, which no operation of the store leaves behind.

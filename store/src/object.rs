@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::atomic::{parent, sync_dir};
 use crate::canonical::{self, Canonical};
-use crate::durability::{Outcome, Reached, Receipt};
+use crate::durability::{Durability, Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::id::ObjectId;
 use crate::layout::OBJECT_TEMP;
@@ -23,10 +23,10 @@ use crate::stream::{CHUNK, ObjectReader};
 use crate::temp::Temp;
 
 /// Mode of an object whose barriers succeeded.
-pub(crate) const SETTLED: u32 = 0o444;
+const SETTLED: u32 = 0o444;
 
 /// Mode of an object that a failed barrier may lose.
-const UNSETTLED: u32 = 0o440;
+pub(crate) const UNSETTLED: u32 = 0o440;
 
 /// How often a put starts again because the object appeared and vanished meanwhile.
 const ATTEMPTS: u32 = 100;
@@ -39,6 +39,13 @@ pub struct Put {
     pub id: ObjectId,
     /// What was done and how durable it is.
     pub receipt: Receipt,
+}
+
+impl Put {
+    /// See [`Receipt::after`].
+    pub(crate) fn after(self, reached: Reached) -> Self {
+        Self { receipt: self.receipt.after(reached), ..self }
+    }
 }
 
 /// What stands under an object's name.
@@ -150,7 +157,7 @@ impl<F: Fs> Store<F> {
             Named::Before(file) => return self.confirm(&file, path, id),
         };
         reached = reached.max(self.settle_entry(temp.file(), path)?);
-        Ok(Put { id, receipt: Receipt { outcome, reached } })
+        Ok(self.done(id, outcome, reached))
     }
 
     /// Gives a finished temp the object's name, unless good bytes have it.
@@ -177,7 +184,7 @@ impl<F: Fs> Store<F> {
         let Some(reader) = self.reader(id)? else {
             return Ok(Existing::Absent);
         };
-        let settled = reader.mode() == SETTLED;
+        let settled = reader.mode() != UNSETTLED;
         match reader.copy(&mut |_| Ok(())) {
             Ok(file) if settled && self.renew(&file, path)? => Ok(Existing::Good(file)),
             Ok(_) => Ok(Existing::Unsettled),
@@ -200,8 +207,15 @@ impl<F: Fs> Store<F> {
         let synced = self.durability().judge(file.sync_all()).at("sync", path);
         let content = unsettle_on_failure(file, synced)?;
         let entry = self.settle_entry(file, path)?;
-        let receipt = Receipt { outcome: Outcome::AlreadyThere, reached: content.max(entry) };
-        Ok(Put { id, receipt })
+        Ok(self.done(id, Outcome::AlreadyThere, content.max(entry)))
+    }
+
+    /// The answer of a put, remembered by its pin.
+    fn done(&self, id: ObjectId, outcome: Outcome, reached: Reached) -> Put {
+        if reached != Reached::Degraded {
+            self.pins().held().note(id);
+        }
+        Put { id, receipt: Receipt { outcome, reached } }
     }
 
     /// The barrier of the object's name.
@@ -244,20 +258,49 @@ impl<F: Fs> Store<F> {
         canonical::decode(&text).map(Some).map_err(wrong)
     }
 
-    /// Fails unless an object of this kind is there; looks at its first bytes only.
+    /// Fails unless an object of kind `T` is there (by its first bytes) and durable. Its writer may have
+    /// been killed before the barrier of its name, so that barrier is made good here, unless the
+    /// present pin knows better. What `from` says refers to the object.
     pub(crate) fn require<T: Canonical>(
         &self,
         id: &ObjectId,
-        from: impl FnOnce() -> String,
-    ) -> Result<()> {
-        let Some(reader) = self.reader(id)? else {
-            return Err(Error::Dangling { from: from(), what: T::KIND, id: *id });
+        from: &dyn Fn() -> String,
+    ) -> Result<Reached> {
+        let reached = self.require_any(id, T::KIND, from)?;
+        let path = self.layout().object(id);
+        let starts = match self.reader(id)? {
+            Some(reader) => starts_as::<T, _>(&reader).at("read", &path)?,
+            None => false,
         };
-        if starts_as::<T, _>(&reader).at("read", &self.layout().object(id))? {
-            return Ok(());
+        if starts {
+            return Ok(reached);
         }
         let problem = "it starts with other bytes".to_owned();
         Err(Error::WrongKind { id: *id, expected: T::KIND, problem })
+    }
+
+    /// As [`Store::require`], for an object of any kind.
+    pub(crate) fn require_any(
+        &self,
+        id: &ObjectId,
+        what: &'static str,
+        from: &dyn Fn() -> String,
+    ) -> Result<Reached> {
+        let path = self.layout().object(id);
+        let metadata = found(self.fs().metadata(&path)).at("stat", &path)?;
+        match metadata.filter(|m| m.kind == FileKind::File).map(|m| m.mode) {
+            None => Err(Error::Dangling { from: from(), what, id: *id }),
+            Some(UNSETTLED) if self.durability() == Durability::BestEffort => Ok(Reached::Degraded),
+            Some(UNSETTLED) => Err(Error::NotDurable { from: from(), what, id: *id }),
+            Some(_) if self.pins().held().objects.contains(id) => Ok(Reached::Durable),
+            Some(_) => {
+                let reached = sync_dir(self.fs(), parent(&path), self.durability())?;
+                if reached != Reached::Degraded {
+                    self.pins().held().note(*id);
+                }
+                Ok(reached)
+            }
+        }
     }
 }
 

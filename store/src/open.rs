@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
-use crate::atomic::{DIR_MODE, make_dirs, replace, sync_dir};
+use crate::atomic::{DIR_MODE, make_dirs, parent, sync_dir, write_if_absent};
 use crate::durability::Durability;
 use crate::error::{At, Error, Result, found};
 use crate::head::Head;
@@ -59,8 +58,6 @@ pub struct Store<F: Fs = RealFs> {
     layout: Layout,
     options: Options,
     pins: Pins<F::File>,
-    /// Directories whose restore record is known to be durable.
-    pub(crate) registered: Mutex<BTreeSet<PathBuf>>,
     recovery: Recovery,
 }
 
@@ -92,6 +89,7 @@ impl<F: Fs> Store<F> {
         let layout = Layout::new(dir);
         let durability = options.durability;
         make_dirs(&fs, dir, durability)?;
+        sync_parent(&fs, dir, durability)?;
         let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
         if is_store {
             check_format(&fs, &layout)?;
@@ -99,12 +97,10 @@ impl<F: Fs> Store<F> {
             refuse_foreign(&fs, &layout)?;
         }
         make_skeleton(&fs, &layout, durability)?;
-        if !is_store {
-            let head = Head::Branch(Branch::new(FIRST_BRANCH)?);
-            let _ = replace(&fs, &layout.head(), head.text().as_bytes(), durability)?;
-            let format = format!("{FORMAT_LINE}{FORMAT}\n");
-            let _ = replace(&fs, &layout.format(), format.as_bytes(), durability)?;
-        }
+        let head = Head::Branch(Branch::new(FIRST_BRANCH)?);
+        write_if_absent(&fs, &layout.head(), head.text().as_bytes(), durability)?;
+        let format = format_line(FORMAT);
+        write_if_absent(&fs, &layout.format(), format.as_bytes(), durability)?;
         Self::open_on(fs, dir, options)
     }
 
@@ -114,9 +110,8 @@ impl<F: Fs> Store<F> {
         check_format(&fs, &layout)?;
         check_skeleton(&fs, &layout)?;
         let pins = Pins::open(&fs, &layout)?;
-        let registered = Mutex::default();
         let recovery = Recovery::default();
-        let mut store = Self { fs, layout, options, pins, registered, recovery };
+        let mut store = Self { fs, layout, options, pins, recovery };
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.orphans = store.sweep()?;
         Ok(store)
@@ -167,13 +162,25 @@ pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
     };
     let version = std::str::from_utf8(&bytes)
         .ok()
-        .and_then(|text| text.strip_prefix(FORMAT_LINE))
-        .and_then(|text| text.strip_suffix('\n'))
-        .and_then(|text| text.parse().ok());
+        .and_then(|text| text.strip_prefix(FORMAT_LINE)?.strip_suffix('\n')?.parse().ok())
+        .filter(|version| format_line(*version).as_bytes() == bytes);
     match version {
         Some(FORMAT) => Ok(()),
         Some(found) if found > FORMAT => Err(Error::NewerFormat { path, found, supported: FORMAT }),
         _ => Err(Error::Corrupt { path, problem: "it is not a format line".to_owned() }),
+    }
+}
+
+fn format_line(version: u32) -> String {
+    format!("{FORMAT_LINE}{version}\n")
+}
+
+/// The barrier of the store's own entry: an earlier `init` may have been killed before it. Whoever may
+/// not read the directory above did not make the entry either.
+fn sync_parent<F: Fs>(fs: &F, dir: &Path, durability: Durability) -> Result<()> {
+    match sync_dir(fs, parent(dir), durability) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced.map(|_| ()),
     }
 }
 

@@ -7,13 +7,18 @@
 //! flock is not fair: among busy writers a collection would wait for ever. So every pin is taken
 //! through `locks/gate`, which a collection closes while it waits. Within one process the pins of
 //! several threads are one flock: threads that never let go all at once keep a collection waiting.
+//!
+//! Since nothing is deleted under a pin, what was seen to be durable under it stays so. The pins of one
+//! open store remember it together, and forget it when the last of them goes.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faultfs::{Access, Fs, FsFile, LockMode};
 
 use crate::error::{At, Result, found};
+use crate::id::ObjectId;
 use crate::layout::Layout;
 use crate::open::Store;
 
@@ -27,14 +32,33 @@ pub struct Pin<'s, F: Fs> {
 pub(crate) struct Pins<H> {
     gate: H,
     file: H,
-    held: Mutex<usize>,
+    held: Mutex<Held>,
+}
+
+/// How many pins are held, and what is known while that is not zero.
+#[derive(Default)]
+pub(crate) struct Held {
+    pins: usize,
+    /// Objects whose name is durable.
+    pub(crate) objects: BTreeSet<ObjectId>,
+    /// Directories whose record in the list of restores is durable.
+    pub(crate) restores: BTreeSet<PathBuf>,
+}
+
+impl Held {
+    /// Remembers that an object's name is durable, as long as nothing can be deleted.
+    pub(crate) fn note(&mut self, id: ObjectId) {
+        if self.pins > 0 {
+            self.objects.insert(id);
+        }
+    }
 }
 
 impl<H: FsFile> Pins<H> {
     pub(crate) fn open<F: Fs<File = H>>(fs: &F, layout: &Layout) -> Result<Self> {
         let open = |path: &Path| fs.open(path, Access::Read).at("open", path);
         let [gate, file] = [open(&layout.gate_lock())?, open(&layout.pin_lock())?];
-        Ok(Self { gate, file, held: Mutex::new(0) })
+        Ok(Self { gate, file, held: Mutex::default() })
     }
 
     /// Takes the flock, through the gate.
@@ -46,8 +70,8 @@ impl<H: FsFile> Pins<H> {
         entered
     }
 
-    /// The count is right whenever the mutex is free, so a panic elsewhere does not spoil it.
-    fn held(&self) -> MutexGuard<'_, usize> {
+    /// It is right whenever the mutex is free, so a panic elsewhere does not spoil it.
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,18 +82,20 @@ impl<F: Fs> Store<F> {
     pub fn pin(&self) -> Result<Pin<'_, F>> {
         let pins = self.pins();
         let mut held = pins.held();
-        if *held == 0 {
+        if held.pins == 0 {
+            let condemned = self.layout().condemned();
             loop {
                 pins.enter(self.layout())?;
-                let condemned = self.layout().condemned();
-                if found(self.fs().metadata(&condemned)).at("stat", &condemned)?.is_none() {
+                let list = found(self.fs().metadata(&condemned)).at("stat", &condemned);
+                if let Ok(None) = list {
                     break;
                 }
                 pins.file.unlock().at("unlock", &self.layout().pin_lock())?;
+                list?;
                 self.finish_condemned()?;
             }
         }
-        *held += 1;
+        held.pins += 1;
         Ok(Pin { store: self })
     }
 
@@ -89,8 +115,9 @@ impl<F: Fs> Drop for Pin<'_, F> {
     fn drop(&mut self) {
         let pins = self.store.pins();
         let mut held = pins.held();
-        *held -= 1;
-        if *held == 0 {
+        held.pins -= 1;
+        if held.pins == 0 {
+            *held = Held::default();
             // Failing to unlock keeps a collection waiting until this process ends, no more.
             let _ = pins.file.unlock();
         }

@@ -58,13 +58,13 @@ impl<F: Fs> Store<F> {
         expected: Expected,
     ) -> Result<Receipt> {
         let _pin = self.pin()?;
-        self.require::<Commit>(&commit, || format!("branch {branch}"))?;
+        let reached = self.require::<Commit>(&commit, &|| format!("branch {branch}"))?;
         let _lock = self.lock_branch(branch)?;
         let current = self.current(branch, expected)?;
         if !self.planted().has(Bug::LostUpdate) {
             expected.check(branch, current)?;
         }
-        self.write_branch(branch, &commit)
+        Ok(self.write_branch(branch, &commit)?.after(reached))
     }
 
     /// Deletes `branch`, if it is where the caller expects it; says whether it was there.
@@ -95,7 +95,10 @@ impl<F: Fs> Store<F> {
         let Some(bytes) = read_state(self.fs(), &path)? else {
             return Ok(None);
         };
-        parse_ref(&bytes).map(Some).map_err(|problem| Error::Corrupt { path, problem })
+        let id = parse_ref(&bytes).map_err(|problem| Error::Corrupt { path, problem })?;
+        // A branch is moved only to what is durable.
+        self.pins().held().note(id);
+        Ok(Some(id))
     }
 
     /// All branches, in byte order of their names. A file that is no branch is an error.
@@ -144,8 +147,7 @@ impl<F: Fs> Store<F> {
                     self.remove_empty_folder(branch, &path)?;
                 }
                 written => {
-                    let receipt = written?;
-                    return Ok(Receipt { reached: receipt.reached.max(folders), ..receipt });
+                    return Ok(written?.after(folders));
                 }
             }
         }

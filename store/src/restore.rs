@@ -7,17 +7,17 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use faultfs::{FileKind, Fs, FsFile};
 
 use crate::atomic::{make_dirs, parent, replace, sync_dir};
-use crate::durability::{Outcome, Receipt};
+use crate::durability::{Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::id::ObjectId;
 use crate::layout::{Layout, RESTORE_TEMP, STATE_TEMP, is_temp};
 use crate::open::{MAX_STATE, Store, read_state};
+use crate::sweep::temps_in;
 use crate::temp::Temp;
 
 /// Mode of a restored file before the umask takes its share.
@@ -36,7 +36,7 @@ impl<F: Fs> Store<F> {
         };
         let dir = parent(&to);
         let dirs = make_dirs(self.fs(), dir, self.durability())?;
-        self.register(dir)?;
+        let record = self.register(dir)?;
         let mode = if executable { EXECUTABLE } else { PLAIN };
         let mut temp = Temp::create(self.fs(), dir, RESTORE_TEMP, mode)?;
         reader.copy(&mut |piece| temp.write(piece))?;
@@ -44,7 +44,7 @@ impl<F: Fs> Store<F> {
         let content = temp.sync(self.durability())?;
         temp.rename(&to)?;
         let entry = sync_dir(self.fs(), dir, self.durability())?;
-        let reached = dirs.max(content).max(entry);
+        let reached = dirs.max(record).max(content).max(entry);
         Ok(Some(Receipt { outcome: Outcome::Created, reached }))
     }
 
@@ -55,11 +55,10 @@ impl<F: Fs> Store<F> {
         Ok(old.map_or(now, |old| now.max(old.modified + Duration::from_nanos(1))))
     }
 
-    /// Enters a directory in the list, once for each open store.
-    fn register(&self, dir: &Path) -> Result<()> {
-        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(dir) {
-            return Ok(());
+    /// Enters a directory in the list, if the present pin does not know that it is there.
+    fn register(&self, dir: &Path) -> Result<Reached> {
+        if self.pins().held().restores.contains(dir) {
+            return Ok(Reached::Durable);
         }
         let path = dir.as_os_str().as_bytes();
         if path.len() > MAX_STATE {
@@ -67,26 +66,57 @@ impl<F: Fs> Store<F> {
             return Err(Error::Source { path: dir.to_owned(), problem });
         }
         let record = self.layout().restores().join(ObjectId::of(path).hex());
-        if found(self.fs().metadata(&record)).at("stat", &record)?.is_none() {
-            let _ = replace(self.fs(), &record, path, self.durability())?;
+        let reached = if found(self.fs().metadata(&record)).at("stat", &record)?.is_none() {
+            replace(self.fs(), &record, path, self.durability())?.reached
         } else {
             // Its writer may have been killed before the barrier.
+            sync_dir(self.fs(), &self.layout().restores(), self.durability())?
+        };
+        if reached != Reached::Degraded {
+            self.pins().held().restores.insert(dir.to_owned());
+        }
+        Ok(reached)
+    }
+
+    /// Removes records of directories in which no temp is left, and records that are none. Only while
+    /// no pin is held: whoever restores holds one from its record to the end of its temp.
+    pub(crate) fn prune_restores(&self) -> Result<()> {
+        let mut pruned = false;
+        for (record, dir) in restore_records(self.fs(), self.layout())? {
+            let needed = match dir {
+                Some(dir) => !temps_in(self.fs(), &dir, RESTORE_TEMP)?.is_empty(),
+                None => false,
+            };
+            if !needed {
+                pruned |= found(self.fs().unlink(&record)).at("remove", &record)?.is_some();
+            }
+        }
+        if pruned {
             sync_dir(self.fs(), &self.layout().restores(), self.durability())?;
         }
-        known.insert(dir.to_owned());
         Ok(())
     }
 }
 
-/// The directories that were restored into.
-pub(crate) fn restored_dirs<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<PathBuf>> {
+/// The records of directories that were restored into: their files, and the directories. A file that
+/// does not hold what its name says names no directory.
+pub(crate) fn restore_records<F: Fs>(
+    fs: &F,
+    layout: &Layout,
+) -> Result<Vec<(PathBuf, Option<PathBuf>)>> {
     let restores = layout.restores();
-    let mut dirs = Vec::new();
+    let mut records = Vec::new();
     for entry in fs.read_dir(&restores).at("list", &restores)? {
-        if entry.kind == FileKind::File && !is_temp(&entry.name, STATE_TEMP) {
-            let path = read_state(fs, &restores.join(entry.name))?;
-            dirs.extend(path.map(|path| PathBuf::from(OsString::from_vec(path))));
+        if entry.kind != FileKind::File || is_temp(&entry.name, STATE_TEMP) {
+            continue;
         }
+        let record = restores.join(&entry.name);
+        let dir = match read_state(fs, &record) {
+            Ok(path) => path.filter(|path| entry.name == *ObjectId::of(path).hex()),
+            Err(Error::Corrupt { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        records.push((record, dir.map(|path| PathBuf::from(OsString::from_vec(path)))));
     }
-    Ok(dirs)
+    Ok(records)
 }

@@ -6,6 +6,7 @@ use faultfs::Fs;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Canonical, encode};
+use crate::durability::Reached;
 use crate::error::{Error, Result};
 use crate::id::ObjectId;
 use crate::name::check_snapshot_path;
@@ -96,16 +97,15 @@ impl Canonical for Snapshot {
 }
 
 impl<F: Fs> Store<F> {
-    /// Stores a snapshot; every blob it names must be in the store (acknowledged by a put).
+    /// Stores a snapshot; every blob it names must be in the store.
     pub fn put_snapshot(&self, snapshot: &Snapshot) -> Result<Put> {
         let _pin = self.pin()?;
+        let mut reached = Reached::Durable;
         for (path, entry) in snapshot.files() {
-            if !self.contains(&entry.id)? {
-                let from = format!("the snapshot's {path:?}");
-                return Err(Error::Dangling { from, what: "blob", id: entry.id });
-            }
+            let from = || format!("the snapshot's {path:?}");
+            reached = reached.max(self.require_any(&entry.id, "blob", &from)?);
         }
-        self.put_canonical(snapshot)
+        Ok(self.put_canonical(snapshot)?.after(reached))
     }
 
     /// Reads a snapshot; `None` when there is no such object.

@@ -13,7 +13,7 @@ use crate::error::{At, Result, found};
 use crate::layout::{Layout, OBJECT_TEMP, RESTORE_TEMP, STATE_TEMP, is_temp};
 use crate::open::Store;
 use crate::planted::Bug;
-use crate::restore::restored_dirs;
+use crate::restore::restore_records;
 
 /// A directory, and the prefix of the temps that may lie in it.
 type Place = (PathBuf, &'static str);
@@ -83,7 +83,8 @@ fn temp_places<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<Place>> {
     ];
     places.extend((0..=u8::MAX).map(|byte| (layout.shard(byte), OBJECT_TEMP)));
     places.extend(dirs_below(fs, layout.heads())?.into_iter().map(|dir| (dir, STATE_TEMP)));
-    places.extend(restored_dirs(fs, layout)?.into_iter().map(|dir| (dir, RESTORE_TEMP)));
+    let restored = restore_records(fs, layout)?.into_iter().filter_map(|(_, dir)| dir);
+    places.extend(restored.map(|dir| (dir, RESTORE_TEMP)));
     Ok(places)
 }
 
@@ -102,7 +103,8 @@ pub(crate) fn dirs_below<F: Fs>(fs: &F, top: PathBuf) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-fn temps_in<F: Fs>(fs: &F, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+/// The temps with this prefix in one directory; none when it is gone.
+pub(crate) fn temps_in<F: Fs>(fs: &F, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let entries = list(fs, dir)?.into_iter();
     let temps = entries.filter(|e| e.kind == FileKind::File && is_temp(&e.name, prefix));
     Ok(temps.map(|entry| dir.join(entry.name)).collect())

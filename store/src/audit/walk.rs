@@ -16,9 +16,10 @@ use crate::gc::{object_of, read_condemned};
 use crate::head::Head;
 use crate::id::ObjectId;
 use crate::layout::{Layout, OBJECT_TEMP, is_temp};
-use crate::object::{SETTLED, starts_as};
+use crate::object::{UNSETTLED, starts_as};
 use crate::open::{describe, read_state, skeleton_faults};
 use crate::refs::{branch_files, branch_of, parse_ref};
+use crate::restore::restore_records;
 use crate::snapshot::Snapshot;
 use crate::stream::{ObjectReader, open_object};
 use crate::sweep::{Owner, owner, temps};
@@ -230,7 +231,7 @@ impl<'a, F: Fs> Auditor<'a, F> {
         };
         self.totals.objects.fetch_add(1, Relaxed);
         self.totals.bytes.fetch_add(reader.len(), Relaxed);
-        self.totals.unsettled.fetch_add(u64::from(reader.mode() != SETTLED), Relaxed);
+        self.totals.unsettled.fetch_add(u64::from(reader.mode() == UNSETTLED), Relaxed);
         let len = usize::try_from(reader.len()).unwrap_or(usize::MAX);
         let Some(whole) = buf.get_mut(..len) else {
             return hash_large(reader);
@@ -361,6 +362,11 @@ impl<'a, F: Fs> Auditor<'a, F> {
     }
 
     pub(super) fn leftovers(&self) -> Result<()> {
+        for (path, dir) in restore_records(self.fs, self.layout)? {
+            if dir.is_none() {
+                self.problem(ProblemKind::BadList, &path, "it is no record of a directory");
+            }
+        }
         match read_condemned(self.fs, self.layout) {
             Ok(list) => {
                 let left = list.map_or(0, |ids| ids.len());
@@ -372,10 +378,8 @@ impl<'a, F: Fs> Auditor<'a, F> {
             Err(e) => return Err(e),
         }
         let dir = self.layout.quarantine();
-        match found(self.fs.read_dir(&dir)).at("list", &dir)? {
-            Some(files) => self.totals.quarantined.store(files.len() as u64, Relaxed),
-            None => self.problem(ProblemKind::BadSkeleton, &dir, "it is missing"),
-        }
+        let files = self.fs.read_dir(&dir).at("list", &dir)?;
+        self.totals.quarantined.store(files.len() as u64, Relaxed);
         Ok(())
     }
 }

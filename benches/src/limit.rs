@@ -1,0 +1,166 @@
+//! Limits, and the table that a bench ends with.
+//!
+//! The exit code is a failure when a limit is exceeded, so that CI needs to read nothing. What was
+//! not measured is said to be so, and is no failure: a filter may have left it out.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::pairs::{Medians, Pairs};
+
+/// What must not be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// The store's time, as a multiple of the bare system calls' time.
+    Ratio(f64),
+    /// The store's median.
+    Median(Duration),
+}
+
+impl Limit {
+    fn holds(self, medians: &Medians) -> bool {
+        match self {
+            Self::Ratio(limit) => medians.ratio <= limit,
+            Self::Median(limit) => medians.store <= limit,
+        }
+    }
+
+    /// What a reader should know first about an exceeded limit.
+    fn verdict(self, medians: &Medians) -> &'static str {
+        match self {
+            _ if self.holds(medians) => "ok",
+            Self::Median(limit) if medians.raw > limit => {
+                "EXCEEDED (the bare calls exceed it, too)"
+            }
+            _ => "EXCEEDED",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ratio(limit) => write!(f, "ratio {limit:.2}"),
+            Self::Median(limit) => write!(f, "median {limit:?}"),
+        }
+    }
+}
+
+/// The end of a bench: one line for each comparison.
+#[derive(Debug)]
+pub struct Table {
+    title: &'static str,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    medians: Option<Medians>,
+    limit: Limit,
+}
+
+impl Table {
+    /// An empty table; `title` stands above the names.
+    pub fn new(title: &'static str) -> Self {
+        Self { title, rows: Vec::new() }
+    }
+
+    /// Adds a comparison, unless nothing of it ran.
+    pub fn add(&mut self, name: &str, pairs: &Pairs, limit: Limit) {
+        if !pairs.is_empty() {
+            self.rows.push(Row { name: name.to_owned(), medians: pairs.medians(), limit });
+        }
+    }
+
+    /// Prints the table; a failure when a limit is exceeded.
+    pub fn finish(self) -> ExitCode {
+        if !self.rows.is_empty() {
+            print!("\n{self}");
+        }
+        if self.rows.iter().any(Row::exceeds) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = [self.title, "store median", "raw median", "ratio", "limit"];
+        let [title, store, raw, ratio, limit] = heads;
+        writeln!(f, "{title:<12} {store:>13} {raw:>13} {ratio:>6}  {limit}")?;
+        self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
+    }
+}
+
+impl Row {
+    fn exceeds(&self) -> bool {
+        self.medians.is_some_and(|medians| !self.limit.holds(&medians))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, medians, limit } = self;
+        let Some(medians) = medians else {
+            return write!(f, "{name:<12} too few samples to say");
+        };
+        let [store, raw] = [medians.store, medians.raw].map(|time| time.as_secs_f64() * 1e6);
+        let verdict = limit.verdict(medians);
+        let ratio = medians.ratio;
+        write!(f, "{name:<12} {store:>10.1} us {raw:>10.1} us {ratio:>6.2}  {limit}  {verdict}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn medians(store: u64, raw: u64) -> Medians {
+        let ratio = Duration::from_micros(store).div_duration_f64(Duration::from_micros(raw));
+        let [store, raw] = [store, raw].map(Duration::from_micros);
+        Medians { store, raw, ratio }
+    }
+
+    fn table(medians: Option<Medians>) -> Table {
+        let row = Row { name: "disk".to_owned(), medians, limit: Limit::Ratio(1.25) };
+        Table { title: "place", rows: vec![row] }
+    }
+
+    #[test]
+    fn a_limit_includes_its_value() {
+        assert!(Limit::Ratio(1.25).holds(&medians(125, 100)));
+        assert!(!Limit::Ratio(1.25).holds(&medians(126, 100)));
+        assert!(Limit::Median(Duration::from_millis(5)).holds(&medians(5000, 1)));
+        assert!(!Limit::Median(Duration::from_millis(5)).holds(&medians(5001, 1)));
+    }
+
+    #[test]
+    fn a_slow_disk_is_told_from_a_slow_store() {
+        let limit = Limit::Median(Duration::from_millis(5));
+        assert_eq!(limit.verdict(&medians(6000, 4000)), "EXCEEDED");
+        let slow = limit.verdict(&medians(6000, 5500));
+        assert_eq!(slow, "EXCEEDED (the bare calls exceed it, too)");
+    }
+
+    #[test]
+    fn the_table_says_what_was_measured_and_what_was_exceeded() {
+        let expected = "\
+place         store median    raw median  ratio  limit
+disk              130.0 us      100.0 us   1.30  ratio 1.25  EXCEEDED
+";
+        let exceeded = table(Some(medians(130, 100)));
+        assert_eq!(exceeded.to_string(), expected);
+        assert_eq!(exceeded.finish(), ExitCode::FAILURE);
+        assert_eq!(table(Some(medians(110, 100))).finish(), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_no_failure() {
+        let unknown = table(None);
+        assert!(unknown.to_string().contains("too few samples"));
+        assert_eq!(unknown.finish(), ExitCode::SUCCESS);
+        let mut filtered = Table::new("place");
+        filtered.add("disk", &Pairs::default(), Limit::Ratio(1.0));
+        assert!(filtered.rows.is_empty());
+    }
+}
