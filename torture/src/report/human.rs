@@ -192,8 +192,9 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
     if findings.len() > MOST {
         writeln!(out, "  and {} more", findings.len() - MOST)?;
     }
-    if let Some(kept) = end.kept {
-        writeln!(out, "  the store was kept in {}", kept.display())?;
+    match end.kept {
+        Some(kept) => writeln!(out, "  the store was kept in {}", kept.display())?,
+        None => writeln!(out, "  the store is being removed; --keep would keep it")?,
     }
     let seed = end.options.seed;
     let line = match end.exit {
