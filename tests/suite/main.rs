@@ -1,5 +1,23 @@
 //! The one integration test binary: this file is its table of contents.
+//!
+//! What the store does when a disk call fails or a process is killed is shown on the real file
+//! system. The tests look at the disk behind the store's back, so the seam's lints are off here.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests look at the disk behind the store's back"
+)]
+#![expect(clippy::unwrap_used, reason = "what the fixtures need and do not get fails the test")]
 
+mod bad_input;
+mod child;
+mod cli;
+mod machine;
+mod planted;
+mod program;
+mod protocol;
 mod scratch;
 mod seeds;
+mod store;
 mod taps;
+mod tidy;
+mod torture_run;

@@ -1,0 +1,175 @@
+//! `plugpull store` and `plugpull audit` as a person uses them.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::program::{Ended, command, plugpull};
+
+/// A store, some files, and the commands run where the files are.
+struct Desk {
+    dir: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { dir: TempDir::new().unwrap() };
+        fs::create_dir(desk.dir.path().join("work")).unwrap();
+        desk.write("a.txt", "hello\n");
+        desk.write("src/b.txt", "world\n");
+        desk.run(&["store", "init", "../store"]).assert(0, &[]);
+        desk
+    }
+
+    fn work(&self) -> PathBuf {
+        self.dir.path().join("work")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.work().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        command(args).current_dir(self.work()).output().unwrap().into()
+    }
+
+    /// Runs it, expects success, returns its output without the last newline.
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        ended.assert(0, &[]);
+        ended.out.trim_end().to_owned()
+    }
+}
+
+#[test]
+fn what_is_put_is_got_back_and_sha256sum_agrees() {
+    let desk = Desk::new();
+    let id = desk.ok(&["store", "put", "../store", "a.txt"]);
+    assert_eq!(desk.ok(&["store", "get", "../store", &id]), "hello");
+    desk.ok(&["store", "get", "../store", &id, "--output", "copy/c.txt"]);
+    assert_eq!(fs::read_to_string(desk.work().join("copy/c.txt")).unwrap(), "hello\n");
+    let sum = Command::new("sha256sum").arg(desk.work().join("a.txt")).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    assert_eq!(id, format!("sha256:{}", sum.split(' ').next().unwrap()));
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let desk = Desk::new();
+    let mut child = command(["store", "put", "../store", "-"])
+        .current_dir(desk.work())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"from a pipe").unwrap();
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    ended.assert(0, &[]);
+    assert_eq!(desk.ok(&["store", "get", "../store", ended.out.trim_end()]), "from a pipe");
+}
+
+#[test]
+fn commits_make_a_history() {
+    let desk = Desk::new();
+    let first = desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt", "src"]);
+    desk.write("a.txt", "changed\n");
+    let second =
+        desk.ok(&["store", "commit", "../store", "-m", "second", "--author", "me", "./a.txt"]);
+    let log = desk.ok(&["store", "log", "../store"]);
+    let ids: Vec<_> = log.lines().filter(|line| line.starts_with("sha256:")).collect();
+    assert_eq!(ids, [&second, &first]);
+    assert!(log.contains("me") && log.contains("    second"), "{log}");
+    assert_eq!(desk.ok(&["store", "branch", "../store"]), format!("{second} main"));
+    assert_eq!(desk.ok(&["store", "branch", "../store", "main"]), second);
+    assert!(desk.ok(&["audit", "../store"]).contains("no problem found"));
+}
+
+#[test]
+fn branches_are_made_moved_and_deleted_only_as_expected() {
+    let desk = Desk::new();
+    let first = desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let second = desk.ok(&["store", "commit", "../store", "-m", "second", "src"]);
+    desk.ok(&["store", "branch", "../store", "feat/x", &first]);
+    desk.run(&["store", "branch", "../store", "feat/x", &second])
+        .assert(2, &["branch feat/x is at", "read it again"]);
+    desk.ok(&["store", "branch", "../store", "feat/x", &second, "--expect", &first]);
+    desk.ok(&["store", "branch", "../store", "feat/x", &first, "--force"]);
+    desk.run(&["store", "branch", "../store", "feat", &first])
+        .assert(2, &["a name is a branch or a folder"]);
+    desk.ok(&["store", "branch", "../store", "feat/x", "--delete"]);
+    desk.run(&["store", "branch", "../store", "feat/x", "--delete"]).assert(2, &["no branch"]);
+    desk.ok(&["store", "branch", "../store", "feat", &first]);
+}
+
+#[test]
+fn gc_deletes_what_nothing_leads_to_and_says_what_it_would() {
+    let desk = Desk::new();
+    desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let loose = desk.ok(&["store", "put", "../store", "src/b.txt"]);
+    assert!(desk.ok(&["store", "gc", "../store"]).starts_with("deleted 0 objects"));
+    let dry = desk.ok(&["store", "gc", "../store", "--grace", "0s", "--dry-run"]);
+    assert!(dry.starts_with("would delete 1 objects (6 bytes)"), "{dry}");
+    assert!(
+        desk.ok(&["store", "gc", "../store", "--grace", "0s"]).starts_with("deleted 1 objects")
+    );
+    desk.run(&["store", "get", "../store", &loose]).assert(2, &["there is no object", &loose]);
+}
+
+#[test]
+fn an_audit_names_each_problem_and_fails() {
+    let desk = Desk::new();
+    let id = desk.ok(&["store", "put", "../store", "a.txt"]);
+    let object = desk.dir.path().join("store/objects/sha256").join(&id[7..9]).join(&id[9..]);
+    crate::scratch::corrupt(&object, b"hellO\n");
+    let ended = desk.run(&["audit", "../store", "--message-format", "json-lines"]);
+    ended.assert(100, &[]);
+    let problems = ended.events("problem");
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0]["kind"], "corrupt-object");
+    assert!(problems[0]["path"].as_str().unwrap().ends_with(&id[9..]));
+    assert_eq!(ended.events("audit")[0]["problems"], 1);
+    desk.run(&["store", "get", "../store", &id]).assert(100, &["integrity check failed", &id[9..]]);
+    // Putting the good bytes again mends it.
+    desk.ok(&["store", "put", "../store", "a.txt"]);
+    assert!(desk.ok(&["audit", "../store"]).contains("1 corrupt objects in quarantine"));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let desk = Desk::new();
+    for n in 0..40 {
+        desk.ok(&["store", "commit", "../store", "-m", &"x".repeat(4000 + n), "a.txt"]);
+    }
+    let mut log = command(["store", "log", "../store"]).current_dir(desk.work()).spawn().unwrap();
+    drop(log.stdout.take());
+    let ended: Ended = log.wait_with_output().unwrap().into();
+    ended.assert(0, &[]);
+    assert_eq!(ended.err, "");
+}
+
+#[test]
+fn help_shows_the_exit_codes_and_every_command_an_example() {
+    let help = plugpull(["--help"]);
+    help.assert(0, &[]);
+    assert!(help.out.contains("100  a violation was found"), "{}", help.out);
+    for command in [
+        "torture",
+        "audit",
+        "store init",
+        "store put",
+        "store get",
+        "store commit",
+        "store log",
+        "store branch",
+        "store gc",
+    ] {
+        let help = plugpull(command.split(' ').chain(["--help"]));
+        help.assert(0, &[]);
+        assert!(help.out.contains("Example: plugpull "), "{command}: {}", help.out);
+    }
+}

@@ -1,0 +1,11 @@
+//! The store beyond its seeds: ownership of temps, collection, refs, repair, audit, format, faults at
+//! every call, and random sequences against a model.
+
+mod audit;
+mod faults;
+mod format;
+mod gc;
+mod model;
+mod refs;
+mod repair;
+mod temps;

@@ -1,0 +1,190 @@
+//! The torture run as a user starts it: clean on the store, honest about what it did not do, and gone
+//! without a trace when it is told to end.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::program::{Ended, command, plugpull};
+
+/// Arguments of a run that hits every call of a commit.
+const SMALL: [&str; 9] = [
+    "torture",
+    "--commits",
+    "600",
+    "--kills",
+    "80",
+    "--message-format",
+    "json-lines",
+    "--seed",
+    "7",
+];
+
+#[test]
+fn a_run_hits_every_call_of_a_commit_and_finds_nothing() {
+    let ended = plugpull(SMALL);
+    ended.assert(0, &[]);
+    let end = &ended.events("end")[0];
+    assert_eq!(end["findings"], 0);
+    assert!(end["tally"]["commits"].as_u64().unwrap() >= 600);
+    assert_eq!(end["tally"]["kills"], 80);
+    assert_eq!(end["tally"]["audits"], 80);
+    assert!(end["tally"]["kills_inside"].as_u64().unwrap() >= 40);
+    assert!(end["tally"]["orphans"].as_u64().unwrap() > 0, "no kill left a temp: {end}");
+    assert!(end["tally"]["collections"].as_u64().unwrap() > 0);
+    assert_eq!(end["calls_missed"].as_array().unwrap().len(), 0);
+    assert_eq!(end["calls_hit"], ended.events("start")[0]["calls"]);
+    assert_eq!(end["store"]["problems"], 0);
+    assert!(end["store"]["commits"].as_u64() >= end["tally"]["commits"].as_u64());
+    assert_eq!(end["kept"], serde_json::Value::Null);
+}
+
+/// The calls at which a run killed its writers, as a sorted list.
+fn kill_points(ended: &Ended) -> Vec<String> {
+    let mut points: Vec<_> = ended
+        .events("kill")
+        .iter()
+        .filter(|kill| !kill["call"].is_null())
+        .map(|kill| format!("{} {} {}", kill["phase"], kill["call"], kill["nth"]))
+        .collect();
+    points.sort_unstable();
+    points
+}
+
+#[test]
+fn the_same_seed_sweeps_the_same_kill_points_again() {
+    let [first, second] = [plugpull(SMALL), plugpull(SMALL)];
+    assert_eq!(first.events("start")[0]["plan"], second.events("start")[0]["plan"]);
+    let calls = first.events("start")[0]["calls"].as_u64().unwrap();
+    let [first, second] = [kill_points(&first), kill_points(&second)];
+    assert_eq!(first.len(), 40);
+    let distinct = |mut points: Vec<String>| {
+        points.dedup();
+        points
+    };
+    let first = distinct(first);
+    assert_eq!(first, distinct(second));
+    assert_eq!(first.len() as u64, calls);
+}
+
+#[test]
+fn a_run_without_kills_is_no_pass() {
+    let ended = plugpull(["torture", "--commits", "20", "--kills", "0"]);
+    ended.assert(4, &[]);
+    assert!(ended.out.contains("nothing was tested"), "{ended:#?}");
+}
+
+#[test]
+fn a_run_that_cannot_hit_every_call_says_so() {
+    let ended = plugpull(["torture", "--commits", "50", "--kills", "10"]);
+    ended.assert(5, &[]);
+    assert!(ended.out.contains("not everything was looked at"), "{ended:#?}");
+    assert!(ended.out.contains("not hit:"), "{ended:#?}");
+}
+
+#[test]
+fn a_limit_of_time_ends_the_run_with_what_was_seen() {
+    let ended = plugpull(["torture", "--commits", "100000000", "--duration", "2s"]);
+    ended.assert(5, &[]);
+    assert!(ended.out.contains("not everything was looked at"), "{ended:#?}");
+}
+
+#[test]
+fn the_store_is_kept_on_request_and_is_a_good_store() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("here");
+    let here = path.to_str().unwrap();
+    let run = ["torture", "--commits", "60", "--keep", "--dir", here];
+    plugpull(run).assert(0, &[]);
+    let store = path.join("store");
+    plugpull(["audit", store.to_str().unwrap()]).assert(0, &[]);
+    // What is there is not overwritten by another run.
+    plugpull(run).assert(2, &["is not empty", "name a new or an empty directory"]);
+}
+
+#[test]
+fn a_directory_that_was_there_stays_and_is_empty_again() {
+    let dir = TempDir::new().unwrap();
+    let here = dir.path().to_str().unwrap();
+    plugpull(["torture", "--commits", "60", "--dir", here]).assert(0, &[]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// Starts an endless run in `dir` and waits until its first writers have been killed.
+fn endless(dir: &Path) -> Child {
+    let mut child = command(["torture", "--commits", "100000000"])
+        .args(["--message-format", "json-lines", "--dir"])
+        .arg(dir)
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let seen = lines.map(Result::unwrap).any(|line| line.contains("\"event\":\"kill\""));
+    assert!(seen, "the run ended before its first kill");
+    child
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+/// Processes that work on this directory.
+fn writers_of(dir: &Path) -> usize {
+    let dir = dir.to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let command_lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
+    command_lines
+        .filter(|line| {
+            let line = String::from_utf8_lossy(line);
+            line.contains("torture-writer") && line.contains(dir)
+        })
+        .count()
+}
+
+/// Waits until no writer is left; a kill needs a moment to take effect.
+fn assert_no_writers(dir: &Path) {
+    let gone = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        writers_of(dir) == 0
+    });
+    assert!(gone, "{} writers are left", writers_of(dir));
+}
+
+#[test]
+fn ctrl_c_ends_with_a_partial_report_and_leaves_nothing_behind() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("run");
+    let mut child = endless(&dir);
+    send(&child, Signal::SIGINT);
+    let mut rest = String::new();
+    std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(rest.contains("\"event\":\"end\""), "no report: {rest}");
+    assert_no_writers(&dir);
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_killed_runner_takes_its_writers_with_it() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("run");
+    let mut child = endless(&dir);
+    assert!(writers_of(&dir) > 0);
+    send(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    assert_no_writers(&dir);
+    // What it left is a good store, once opened.
+    let store = dir.join("store");
+    plugpull(["store", "log", store.to_str().unwrap(), "shared"]);
+    plugpull(["audit", store.to_str().unwrap()]).assert(0, &[]);
+}
+
+#[test]
+fn a_writer_is_not_for_people() {
+    let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"planted":null}"#;
+    plugpull(["torture-writer", part]).assert(2, &["started by `plugpull torture`"]);
+}
