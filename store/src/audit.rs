@@ -129,7 +129,6 @@ pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> R
     if auditor.skeleton()? {
         return Ok(auditor.counts());
     }
-    auditor.lock_files()?;
     let temps = auditor.temps_without_owner()?;
     auditor.head()?;
     auditor.branches()?;

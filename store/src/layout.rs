@@ -99,6 +99,11 @@ impl Layout {
         self.locks().join("gate")
     }
 
+    /// The lock of whoever looks for temps of dead writers.
+    pub(crate) fn sweep_lock(&self) -> PathBuf {
+        self.locks().join("sweep")
+    }
+
     /// The lock of all branches with this number.
     pub(crate) fn ref_lock(&self, number: u8) -> PathBuf {
         self.locks().join(format!("ref-{number:02}"))
@@ -132,7 +137,7 @@ impl Layout {
     /// All lock files.
     pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
         let refs = (0..REF_LOCKS).map(|number| self.ref_lock(number));
-        refs.chain([self.gate_lock(), self.pin_lock()]).collect()
+        refs.chain([self.gate_lock(), self.pin_lock(), self.sweep_lock()]).collect()
     }
 }
 

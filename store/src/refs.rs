@@ -67,20 +67,21 @@ impl<F: Fs> Store<F> {
         Ok(self.write_branch(branch, &commit)?.after(reached))
     }
 
-    /// Deletes `branch`, if it is where the caller expects it; says whether it was there.
-    pub fn delete_branch(&self, branch: &Branch, expected: Expected) -> Result<bool> {
+    /// Deletes `branch`, if it is where the caller expects it; `None` when it was not there, else how
+    /// durable the deletion is.
+    pub fn delete_branch(&self, branch: &Branch, expected: Expected) -> Result<Option<Reached>> {
         let _lock = self.lock_branch(branch)?;
         let current = self.current(branch, expected)?;
         expected.check(branch, current)?;
         let path = self.layout().branch(branch);
         let was_there = match found(self.fs().unlink(&path)) {
             // A folder of branches stands there, or a branch where its folder would be.
-            Err(e) if is_other_kind(&e) => return Ok(false),
+            Err(e) if is_other_kind(&e) => return Ok(None),
             unlinked => unlinked.at("remove", &path)?.is_some(),
         };
-        self.sync_folder(parent(&path))?;
-        self.prune_folders(parent(&path))?;
-        Ok(was_there)
+        let entry = self.sync_folder(parent(&path))?;
+        let folders = self.prune_folders(parent(&path))?;
+        Ok(was_there.then_some(entry.max(folders)))
     }
 
     /// Where `branch` points; `None` when it does not exist.
@@ -205,16 +206,17 @@ impl<F: Fs> Store<F> {
     }
 
     /// Removes folders that the deleted branch leaves empty, from `folder` upwards.
-    fn prune_folders(&self, folder: &Path) -> Result<()> {
+    fn prune_folders(&self, folder: &Path) -> Result<Reached> {
         let heads = self.layout().heads();
+        let mut reached = Reached::Durable;
         for folder in folder.ancestors().take_while(|folder| **folder != heads) {
             match found(self.fs().rmdir(folder)) {
-                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => break,
                 removed => removed.at("remove directory", folder)?,
             };
-            self.sync_folder(parent(folder))?;
+            reached = reached.max(self.sync_folder(parent(folder))?);
         }
-        Ok(())
+        Ok(reached)
     }
 
     /// The planted mistake [`Bug::RefInPlace`].

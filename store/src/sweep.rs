@@ -2,6 +2,9 @@
 //!
 //! A temp is its owner's while the owner holds its lock (see `temp`). A sweep takes the lock before
 //! it removes the name, so a writer that comes to its lock later finds that the file was taken.
+//!
+//! Whoever tries the locks of temps holds `locks/sweep`. Else a sweep would take a temp for owned that
+//! another sweep is just trying, and leave it there when that one is killed before it removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,7 @@ pub(crate) enum Owner {
 impl<F: Fs> Store<F> {
     /// Removes every temp whose owner is dead; returns their paths.
     pub(crate) fn sweep(&self) -> Result<Vec<PathBuf>> {
+        let _lock = lock_temps(self.fs(), self.layout(), LockMode::Exclusive)?;
         let mut removed = Vec::new();
         for (dir, prefix) in temp_places(self.fs(), self.layout())? {
             let before = removed.len();
@@ -56,7 +60,15 @@ impl<F: Fs> Store<F> {
     }
 }
 
-/// Whether the owner of a temp lives; does not remove it.
+/// The lock to hold while the locks of temps are tried: exclusive to remove them, shared to look.
+pub(crate) fn lock_temps<F: Fs>(fs: &F, layout: &Layout, mode: LockMode) -> Result<F::File> {
+    let path = layout.sweep_lock();
+    let lock = fs.open(&path, Access::Read).at("open", &path)?;
+    lock.lock(mode).at("lock", &path)?;
+    Ok(lock)
+}
+
+/// Whether the owner of a temp lives; does not remove it. Under [`lock_temps`].
 pub(crate) fn owner<F: Fs>(fs: &F, path: &Path) -> Result<Owner> {
     let Some(file) = found(fs.open(path, Access::Read)).at("open", path)? else {
         return Ok(Owner::Gone);

@@ -1,9 +1,9 @@
 //! Bad input and a hostile machine: a clear error that names the path and the remedy, the documented
 //! exit code, nothing lost, and no temp left.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -156,7 +156,7 @@ fn a_directory_without_permission_is_told() {
     Ended::from(run.unwrap()).assert(96, &["Permission denied", "new"]);
     // An object that cannot be read is reported and does not stop the audit.
     let object = scratch.layout().object(&ObjectId::of(b"first"));
-    fs::set_permissions(&object, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(&object, Permissions::from_mode(0o000)).unwrap();
     let audit = nobody.command().args(["audit", &dir]).output().unwrap();
     let audit = Ended::from(audit);
     audit.assert(100, &[]);

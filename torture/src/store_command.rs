@@ -231,8 +231,7 @@ fn branch(out: &mut dyn Write, store: &Store, args: &BranchArgs) -> Result<(), F
             Some(expected) => expected,
             None => Expected::At(there?.ok_or_else(absent)?),
         };
-        let was_there = store.delete_branch(&branch, expected)?;
-        return if was_there { Ok(()) } else { Err(absent()) };
+        return store.delete_branch(&branch, expected)?.map(|_| ()).ok_or_else(absent);
     }
     let Some(commit) = &args.commit else {
         return Ok(writeln!(out, "{}", there?.ok_or_else(absent)?)?);

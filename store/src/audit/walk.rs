@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use faultfs::{DirEntry, FileKind, Fs, FsFile};
+use faultfs::{DirEntry, FileKind, Fs, FsFile, LockMode};
 use sha2::{Digest, Sha256};
 
 use super::{AuditCounts, Problem, ProblemKind};
@@ -22,7 +22,7 @@ use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::restore::restore_records;
 use crate::snapshot::Snapshot;
 use crate::stream::{ObjectReader, open_object};
-use crate::sweep::{Owner, owner, temps};
+use crate::sweep::{Owner, lock_temps, owner, temps};
 
 /// Largest commit or snapshot whose references are checked; a larger object is hashed only.
 const MAX_METADATA: usize = 256 << 20;
@@ -97,23 +97,21 @@ impl<'a, F: Fs> Auditor<'a, F> {
         (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
     }
 
-    /// Whether directories are missing or are something else; then there is nothing to walk.
+    /// Whether directories or lock files are missing or are something else; then the walk ends here.
     pub(super) fn skeleton(&self) -> Result<bool> {
-        let faults = skeleton_faults(self.fs, self.layout)?;
+        let mut faults = skeleton_faults(self.fs, self.layout)?;
+        if faults.is_empty() {
+            for path in self.layout.lock_files() {
+                let kind = found(self.fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
+                if kind != Some(FileKind::File) {
+                    faults.push((path, describe(kind)));
+                }
+            }
+        }
         for (path, found) in &faults {
             self.problem(ProblemKind::BadSkeleton, path, *found);
         }
         Ok(!faults.is_empty())
-    }
-
-    pub(super) fn lock_files(&self) -> Result<()> {
-        for path in self.layout.lock_files() {
-            let kind = found(self.fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
-            if kind != Some(FileKind::File) {
-                self.problem(ProblemKind::BadSkeleton, &path, describe(kind));
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn head(&self) -> Result<()> {
@@ -337,6 +335,7 @@ impl<'a, F: Fs> Auditor<'a, F> {
 
     /// Temps that nobody holds a lock on now.
     pub(super) fn temps_without_owner(&self) -> Result<Vec<PathBuf>> {
+        let _lock = lock_temps(self.fs, self.layout, LockMode::Shared)?;
         let mut suspects = Vec::new();
         for path in temps(self.fs, self.layout)? {
             match owner(self.fs, &path)? {
@@ -353,6 +352,7 @@ impl<'a, F: Fs> Auditor<'a, F> {
     /// Looks again at the end of the audit: a temp that was seen between its creation and its lock
     /// has an owner or is gone by now.
     pub(super) fn orphans(&self, suspects: Vec<PathBuf>) -> Result<()> {
+        let _lock = lock_temps(self.fs, self.layout, LockMode::Shared)?;
         for path in suspects {
             if owner(self.fs, &path)? == Owner::Dead {
                 self.problem(ProblemKind::OrphanTemp, &path, "its writer is dead");

@@ -6,6 +6,7 @@ mod faults;
 mod format;
 mod gc;
 mod model;
+mod references;
 mod refs;
 mod repair;
 mod temps;

@@ -69,11 +69,11 @@ fn a_delete_is_a_compare_and_swap_too() {
     assert_conflict(delete(Expected::At(two)).err(), Some(two), Some(one));
     assert_conflict(delete(Expected::Absent).err(), None, Some(one));
     assert_eq!(read(&store, "b"), Some(one));
-    assert!(delete(Expected::At(one)).unwrap());
+    assert!(delete(Expected::At(one)).unwrap().is_some());
     assert_eq!(read(&store, "b"), None);
     assert_conflict(delete(Expected::At(one)).err(), Some(one), None);
-    assert!(!delete(Expected::Absent).unwrap());
-    assert!(!delete(Expected::Force).unwrap());
+    assert_eq!(delete(Expected::Absent).unwrap(), None);
+    assert_eq!(delete(Expected::Force).unwrap(), None);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn deleting_what_is_not_there_says_so_whatever_stands_there() {
     for name in ["file/below", "folder", "folder/y", "nowhere/z", "a/b/c"] {
         for expected in [Expected::Absent, Expected::Force] {
             let deleted = store.delete_branch(&branch(name), expected);
-            assert!(matches!(deleted, Ok(false)), "{name}: {deleted:?}");
+            assert!(matches!(deleted, Ok(None)), "{name}: {deleted:?}");
         }
     }
     assert_eq!((read(&store, "file"), read(&store, "folder/x")), (Some(one), Some(one)));
@@ -113,10 +113,10 @@ fn deleting_a_nested_branch_frees_the_name_of_its_folder() {
     for name in ["a/b/c", "a/d"] {
         assert!(update(&store, name, one, Expected::Absent).is_none());
     }
-    assert!(store.delete_branch(&branch("a/b/c"), Expected::At(one)).unwrap());
+    assert!(store.delete_branch(&branch("a/b/c"), Expected::At(one)).unwrap().is_some());
     assert!(!scratch.layout().heads().join("a/b").exists());
     assert_eq!(read(&store, "a/d"), Some(one));
-    assert!(store.delete_branch(&branch("a/d"), Expected::At(one)).unwrap());
+    assert!(store.delete_branch(&branch("a/d"), Expected::At(one)).unwrap().is_some());
     assert!(update(&store, "a", two, Expected::Absent).is_none());
     assert_eq!(store.branches().unwrap(), [(branch("a"), two)]);
     scratch.assert_clean();
@@ -129,7 +129,7 @@ fn a_delete_is_durable_and_so_is_the_removal_of_its_folders() {
     let tip = commit(&store, "tip");
     let _ = store.update_branch(&branch("a/b"), tip, Expected::Absent).unwrap();
     recorder.take();
-    assert!(store.delete_branch(&branch("a/b"), Expected::At(tip)).unwrap());
+    assert!(store.delete_branch(&branch("a/b"), Expected::At(tip)).unwrap().is_some());
     let calls = recorder.take();
     let heads = scratch.layout().heads();
     for (kind, path) in [(CallKind::Unlink, "a/b"), (CallKind::Rmdir, "a")] {
@@ -179,7 +179,7 @@ fn a_file_that_is_no_id_is_corrupt_and_never_absent() {
         assert_eq!(read(&store, "b"), Some(two));
     }
     fs::write(&path, "garbage").unwrap();
-    assert!(store.delete_branch(&branch("b"), Expected::Force).unwrap());
+    assert!(store.delete_branch(&branch("b"), Expected::Force).unwrap().is_some());
     scratch.assert_clean();
 }
 

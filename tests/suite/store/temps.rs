@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use faultfs::{Call, CallKind};
 use plugpull_store::{Durability, Error, Expected, GcOptions, ObjectId, Options, Outcome, Store};
@@ -184,5 +185,28 @@ fn a_writer_whose_temps_are_always_swept_gives_up_with_an_error() {
     let error = store.put(b"content").unwrap_err();
     assert!(matches!(error, Error::Contended { .. }), "{error:?}");
     assert_eq!(store.get(&ObjectId::of(b"content")).unwrap(), None);
+    scratch.assert_clean();
+}
+
+/// Found by the torture run: two writers opened the store at once, one sweep was trying the lock of an
+/// orphan when the other came to it, took it for owned and left it; the first was killed before it
+/// removed it. So a sweep waits for the one before it, however that ends.
+#[test]
+fn an_orphan_that_a_killed_sweep_was_trying_goes_with_the_open_beside_it() {
+    let scratch = Scratch::new();
+    let orphan = scratch.layout().objects().join(".obj-tmp-1-1");
+    fs::write(&orphan, "half").unwrap();
+    // The sweep that will not come to its end: it holds its lock, and tries the orphan's.
+    let sweep = File::open(scratch.layout().locks().join("sweep")).unwrap();
+    sweep.lock().unwrap();
+    let trying = File::open(&orphan).unwrap();
+    trying.lock().unwrap();
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| scratch.open().recovery().orphans.clone());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!beside.is_finished(), "it did not wait for the sweep under way");
+        drop((trying, sweep));
+        assert_eq!(beside.join().unwrap(), [orphan]);
+    });
     scratch.assert_clean();
 }
