@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use faultfs::{Fs, RealFs};
-use plugpull_store::{Audit, AuditCounts, GcOptions, Options as StoreOptions, ProblemKind, Store};
+use plugpull_store::{
+    Audit, AuditCounts, GcOptions, GcReport, Options as StoreOptions, ProblemKind, Store,
+};
 
 use crate::exit::Failure;
 use crate::options::Options;
@@ -28,6 +31,9 @@ const STALL: Duration = Duration::from_mins(1);
 
 /// How long the loop sleeps at most before it looks at the clock and at Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Events that may wait to be heard; a writer with more to say waits.
+const EVENTS: usize = 16;
 
 /// Garbage collections in one run, spread evenly over its commits.
 const COLLECTIONS: u64 = 8;
@@ -66,7 +72,9 @@ pub struct Runner<'a> {
     mean_commit: Duration,
     tally: Tally,
     findings: Vec<Finding>,
-    sender: Sender<Event>,
+    /// The garbage collection under way, or the last one.
+    collection: Option<JoinHandle<()>>,
+    sender: SyncSender<Event>,
     events: Receiver<Event>,
     started: Instant,
     heard: Instant,
@@ -82,7 +90,7 @@ impl<'a> Runner<'a> {
         report: &'a mut dyn Report,
     ) -> Result<Self, Failure> {
         let store = Store::open(&dir, StoreOptions::durability(options.durability))?;
-        let (sender, events) = channel();
+        let (sender, events) = sync_channel(EVENTS);
         let now = Instant::now();
         Ok(Self {
             options,
@@ -99,6 +107,7 @@ impl<'a> Runner<'a> {
             mean_commit: FIRST_GUESS,
             tally: Tally::default(),
             findings: Vec::new(),
+            collection: None,
             sender,
             events,
             started: now,
@@ -172,8 +181,14 @@ impl<'a> Runner<'a> {
 
     fn hear(&mut self, event: Event) -> Result<(), Failure> {
         self.heard = Instant::now();
-        let slot = event.slot;
-        match event.news {
+        match event {
+            Event::Writer { slot, news } => self.hear_writer(slot, news),
+            Event::Collected(result) => self.collected(result),
+        }
+    }
+
+    fn hear_writer(&mut self, slot: u32, news: News) -> Result<(), Failure> {
+        match news {
             News::Ended => return self.bury(slot),
             News::Gibberish(line) => {
                 let detail = format!("writer {slot} said {line:?}");
@@ -339,13 +354,26 @@ impl<'a> Runner<'a> {
     /// it, a full audit, so that it does not take away what a killed writer left broken.
     fn collect_if_due(&mut self) -> Result<(), Failure> {
         let due = (self.tally.collections + 1) * self.options.commits / COLLECTIONS;
-        if self.tally.commits < due || self.tally.collections >= COLLECTIONS {
+        let busy = self.collection.as_ref().is_some_and(|thread| !thread.is_finished());
+        if busy || self.tally.commits < due || self.tally.collections >= COLLECTIONS {
             return Ok(());
         }
         self.full_audit()?;
         self.tally.collections += 1;
-        let options = GcOptions { grace: Duration::ZERO, dry_run: false };
-        match self.store.gc(options) {
+        // On a thread of its own: it waits for writers, which may wait until they are heard.
+        let (dir, events) = (self.dir.clone(), self.sender.clone());
+        self.collection = Some(std::thread::spawn(move || {
+            let options = GcOptions { grace: Duration::ZERO, dry_run: false };
+            let store = Store::open(&dir, StoreOptions::default());
+            let report = store.and_then(|mut store| store.gc(options));
+            // The run may be over and nobody listening.
+            let _ = events.send(Event::Collected(report));
+        }));
+        Ok(())
+    }
+
+    fn collected(&mut self, report: plugpull_store::Result<GcReport>) -> Result<(), Failure> {
+        match report {
             Ok(report) => {
                 self.tally.collected += report.deleted;
                 self.tally.orphans += report.orphans.len() as u64;
@@ -381,19 +409,22 @@ impl<'a> Runner<'a> {
             writer.kill()?;
         }
         while !self.writers.is_empty() {
-            let Ok(event) = self.events.recv_timeout(STALL) else {
-                break;
-            };
-            if let News::Ended = event.news {
-                if let Some(mut writer) = self.writers.remove(&event.slot) {
-                    writer.wait()?;
-                    if let Some((message, false)) = &writer.failed {
-                        self.let_down(event.slot, message);
+            match self.events.recv_timeout(STALL) {
+                Err(_) => break,
+                Ok(Event::Writer { slot, news: News::Ended }) => {
+                    if let Some(mut writer) = self.writers.remove(&slot) {
+                        writer.wait()?;
+                        if let Some((message, false)) = &writer.failed {
+                            self.let_down(slot, message);
+                        }
                     }
                 }
-            } else {
-                self.hear(event)?;
+                Ok(event) => self.hear(event)?,
             }
+        }
+        // A collection under way no longer waits for anybody.
+        while self.collection.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            self.hear_one()?;
         }
         Ok(())
     }

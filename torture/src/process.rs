@@ -1,23 +1,37 @@
 //! One writer process as the runner sees it: started, listened to, killed, waited for.
+//!
+//! A writer is never far ahead of what the runner has heard: its pipe holds one page, and the events
+//! of all writers few. Else a fast disk would have thousands of commits made before their kill is due.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use plugpull_store::GcReport;
 
 use crate::exit::Failure;
 use crate::plan::Fate;
 use crate::wire::{Part, Phase, Say, Step};
 
-/// What reaches the runner from its writers.
+/// Bytes that a writer's pipe holds: the least there is, about ten commits.
+const PIPE_SIZE: i32 = 4096;
+
+/// What reaches the runner.
 #[derive(Debug)]
-pub struct Event {
-    /// Which writer slot.
-    pub slot: u32,
-    /// What happened.
-    pub news: News,
+pub enum Event {
+    /// From one of its writers.
+    Writer {
+        /// Which slot.
+        slot: u32,
+        /// What happened.
+        news: News,
+    },
+    /// From the garbage collection beside them.
+    Collected(plugpull_store::Result<GcReport>),
 }
 
 /// What one writer did.
@@ -53,7 +67,11 @@ pub struct Writer {
 
 impl Writer {
     /// Starts a writer; its words arrive at `events`.
-    pub fn start(part: &Part, fate: Option<Fate>, events: Sender<Event>) -> Result<Self, Failure> {
+    pub fn start(
+        part: &Part,
+        fate: Option<Fate>,
+        events: SyncSender<Event>,
+    ) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|e| Failure::system("find plugpull", e))?;
         let mut child = Command::new(program)
             .arg("torture-writer")
@@ -65,6 +83,8 @@ impl Writer {
             .spawn()
             .map_err(|e| Failure::system("start a writer", e))?;
         if let Some(out) = child.stdout.take() {
+            // Where the kernel keeps the pipe as it was, the run is only less exact.
+            let _ = fcntl(&out, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
             let slot = part.slot;
             std::thread::spawn(move || listen(slot, out, &events));
         }
@@ -106,8 +126,8 @@ impl Drop for Writer {
     }
 }
 
-fn listen(slot: u32, out: ChildStdout, events: &Sender<Event>) {
-    let tell = |news| events.send(Event { slot, news }).is_ok();
+fn listen(slot: u32, out: ChildStdout, events: &SyncSender<Event>) {
+    let tell = |news| events.send(Event::Writer { slot, news }).is_ok();
     for line in BufReader::new(out).lines() {
         let Ok(line) = line else { break };
         let news = serde_json::from_str(&line).map_or(News::Gibberish(line), News::Said);

@@ -101,6 +101,7 @@ fn changes_something(kind: CallKind) -> bool {
             | CallKind::Metadata
             | CallKind::ReadDir
             | CallKind::ReadAt
+            | CallKind::ReadLink
             | CallKind::FileMetadata
     )
 }
