@@ -8,6 +8,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 
 step cargo fmt --all --check
 # Once as released and once with the planted mistakes, which the workspace as a whole switches on.
+step cargo clippy --locked -p faultfs --features sim --all-targets -- -D warnings
 step cargo clippy --locked -p faultfs -p plugpull-store -p plugpull --all-targets -- -D warnings
 step cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps

@@ -4,12 +4,11 @@
 //! change is visible to every process at once but may be lost when the power goes; which barrier
 //! makes it durable is said beside it.
 //!
-//! Not for: reading whole trees, following symbolic links, or anything a durable program does not
-//! need. Errors are [`io::Error`]s that carry the errno of the system call.
+//! Not for: reading whole trees, or anything a durable program does not need. Errors are [`io::Error`]s that carry the errno of the system call.
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Names: creating, finding, renaming and removing files and directories.
@@ -45,6 +44,16 @@ pub trait Fs: Send + Sync {
 
     /// As [`Fs::rename`], but fails with `AlreadyExists` when `to` exists (`RENAME_NOREPLACE`).
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes two existing names change places in one step (`RENAME_EXCHANGE`); volatile until
+    /// [`Fs::sync_dir`] of both parents.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()>;
+
+    /// Creates a symbolic link at `path`; volatile until [`Fs::sync_dir`] of its parent.
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
+
+    /// Where a symbolic link leads, as it was given.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
 
     /// Gives the file a further name; volatile until [`Fs::sync_dir`] of the parent of `new`.
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()>;

@@ -4,6 +4,9 @@
 //! [`Watcher`] that sees every call before it is made and may let it fail ([`Watched`]). Dispatch
 //! is static: over [`RealFs`] a call through the seam is the system call.
 //!
+//! With the feature `sim` there is a simulated disk as well: `SimFs` behaves like Linux in memory,
+//! and writes down a `Trace` of all that happened to it.
+//!
 //! # Words
 //!
 //! One word per thing, here and in the whole project:
@@ -12,6 +15,11 @@
 //! |---|---|
 //! | Call | one call of the seam, whether or not it changes the disk |
 //! | barrier | a call that makes earlier changes durable: `sync_data`, `sync_all`, `sync_dir` |
+//! | inode | the identity of a file, which paths and open files are not |
+//! | Op | a call that changed the disk, or a barrier, in terms of inodes |
+//! | Mark | what the program promised to the outside, in the same order as the Ops |
+//! | Trace | start image + ordered Ops and Marks of one run |
+//! | DiskImage | the file tree a disk holds at one moment |
 //! | temp | a file that is being written under a name of its own, before it gets its real name |
 //! | orphan | a temp whose owner is dead |
 //!
@@ -21,9 +29,25 @@
 //! those of Linux.
 
 mod fs;
+#[cfg(feature = "sim")]
+mod image;
+#[cfg(feature = "sim")]
+mod op;
 mod real;
+#[cfg(feature = "sim")]
+mod sim;
+#[cfg(feature = "sim")]
+mod trace;
 mod watch;
 
 pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode, Metadata};
+#[cfg(feature = "sim")]
+pub use image::{Attributes, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs};
+#[cfg(feature = "sim")]
+pub use op::{Entry, Op};
 pub use real::{RealFile, RealFs};
+#[cfg(feature = "sim")]
+pub use sim::{SimFile, SimFs};
+#[cfg(feature = "sim")]
+pub use trace::{Event, Trace};
 pub use watch::{Call, CallKind, Watched, WatchedFile, Watcher};

@@ -10,7 +10,7 @@
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
@@ -118,6 +118,18 @@ impl Fs for RealFs {
         rename(from, to, RenameFlags::RENAME_NOREPLACE)
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        rename(one, other, RenameFlags::RENAME_EXCHANGE)
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        std::os::unix::fs::symlink(target, path)
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::read_link(path)
+    }
+
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {
         Ok(nix::unistd::linkat(AT_FDCWD, existing, AT_FDCWD, new, AtFlags::empty())?)
     }
@@ -156,7 +168,9 @@ impl FsFile for RealFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        // std has no errno for a length beyond i64.
+        let len = i64::try_from(len).map_err(|_| Errno::EINVAL)?;
+        Ok(nix::unistd::ftruncate(&self.0, len)?)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -24,6 +24,9 @@ pub enum CallKind {
     Rmdir,
     Rename,
     RenameNoReplace,
+    Exchange,
+    Symlink,
+    ReadLink,
     Link,
     Unlink,
     SyncDir,
@@ -53,6 +56,9 @@ impl CallKind {
             Self::Rmdir => "rmdir",
             Self::Rename => "rename",
             Self::RenameNoReplace => "rename_no_replace",
+            Self::Exchange => "exchange",
+            Self::Symlink => "symlink",
+            Self::ReadLink => "read_link",
             Self::Link => "link",
             Self::Unlink => "unlink",
             Self::SyncDir => "sync_dir",
@@ -166,6 +172,21 @@ impl<F: Fs, W: Watcher> Fs for Watched<F, W> {
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.show(CallKind::RenameNoReplace, from, Some(to))?;
         self.inner.rename_no_replace(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.show(CallKind::Exchange, one, Some(other))?;
+        self.inner.exchange(one, other)
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        self.show(CallKind::Symlink, path, None)?;
+        self.inner.symlink(target, path)
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        self.show(CallKind::ReadLink, path, None)?;
+        self.inner.read_link(path)
     }
 
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {

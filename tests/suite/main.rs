@@ -11,6 +11,7 @@
 mod bad_input;
 mod child;
 mod cli;
+mod conformance;
 mod machine;
 mod planted;
 mod program;

@@ -9,4 +9,5 @@ mod model;
 mod references;
 mod refs;
 mod repair;
+mod simulated;
 mod temps;

@@ -1,0 +1,198 @@
+//! Ops: the calls that can change the disk, with everything needed to make them again.
+//!
+//! An Op speaks of inodes, never of paths or open files: a path may lead elsewhere by the time the
+//! change reaches the disk. Only calls that succeeded are Ops. Not for reads, locks and look-ups.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{Attributes, DiskImage, Inode};
+
+/// A place for a name: the directory and the name in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The directory.
+    pub dir: Inode,
+    /// The name, without slashes.
+    pub name: Arc<[u8]>,
+}
+
+/// One change, or one barrier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A new regular file with a name.
+    Create {
+        /// Its name.
+        at: Entry,
+        /// The new file.
+        inode: Inode,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A new directory.
+    Mkdir {
+        /// Its name.
+        at: Entry,
+        /// The new directory.
+        inode: Inode,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A new symbolic link.
+    Symlink {
+        /// Its name.
+        at: Entry,
+        /// The new link.
+        inode: Inode,
+        /// Where it leads, as it was given.
+        target: Arc<[u8]>,
+    },
+    /// A further name of a file.
+    Link {
+        /// The file.
+        inode: Inode,
+        /// Its new name.
+        at: Entry,
+    },
+    /// A name of a file is gone.
+    Unlink {
+        /// The name.
+        at: Entry,
+        /// The file that had it.
+        inode: Inode,
+    },
+    /// An empty directory is gone.
+    Rmdir {
+        /// Its name.
+        at: Entry,
+        /// The directory.
+        inode: Inode,
+    },
+    /// A file or directory has another name.
+    Rename {
+        /// The file or directory.
+        inode: Inode,
+        /// Its old name.
+        from: Entry,
+        /// Its new name.
+        to: Entry,
+        /// What had the new name before: gone, or exchanged to the old name.
+        replaced: Option<Inode>,
+        /// Whether the two changed places (`RENAME_EXCHANGE`).
+        exchange: bool,
+    },
+    /// Bytes were written.
+    Write {
+        /// The file.
+        inode: Inode,
+        /// Where, in bytes from its start.
+        offset: u64,
+        /// What.
+        bytes: Arc<[u8]>,
+    },
+    /// A file was cut or extended.
+    SetLen {
+        /// The file.
+        inode: Inode,
+        /// Its new length in bytes.
+        len: u64,
+    },
+    /// Permission bits were set.
+    SetMode {
+        /// The file.
+        inode: Inode,
+        /// The bits.
+        mode: u32,
+    },
+    /// The modification time was set.
+    SetModified {
+        /// The file.
+        inode: Inode,
+        /// The time.
+        time: SystemTime,
+    },
+    /// Barrier of a file's content and size (fdatasync).
+    SyncData {
+        /// The file.
+        inode: Inode,
+    },
+    /// Barrier of a file with its attributes, or of a directory's entries (fsync).
+    SyncAll {
+        /// The file or directory.
+        inode: Inode,
+    },
+}
+
+impl Op {
+    /// Makes the change on an image, with nothing lost. `time` becomes the modification time of what is
+    /// changed. The image must be the one the Op was recorded on, or have the same inodes.
+    pub fn apply(&self, image: &mut DiskImage, time: SystemTime) {
+        match self {
+            Self::Create { at, inode, mode } => {
+                image.insert_file(*inode, new_attributes(*mode, time));
+                enter(image, at, *inode, time);
+            }
+            Self::Mkdir { at, inode, mode } => {
+                image.insert_dir(*inode, new_attributes(*mode, time));
+                enter(image, at, *inode, time);
+            }
+            Self::Symlink { at, inode, target } => {
+                image.insert_symlink(*inode, target.to_vec(), new_attributes(LINK_MODE, time));
+                enter(image, at, *inode, time);
+            }
+            Self::Link { inode, at } => enter(image, at, *inode, time),
+            Self::Unlink { at, .. } | Self::Rmdir { at, .. } => leave(image, at, time),
+            Self::Rename { inode, from, to, replaced, exchange } => {
+                match replaced.filter(|_| *exchange) {
+                    Some(other) => enter(image, from, other, time),
+                    None => leave(image, from, time),
+                }
+                enter(image, to, *inode, time);
+            }
+            Self::Write { inode, offset, bytes } => {
+                image.write(*inode, bytes, *offset);
+                touch(image, *inode, time);
+            }
+            Self::SetLen { inode, len } => {
+                image.set_len(*inode, *len);
+                touch(image, *inode, time);
+            }
+            Self::SetMode { inode, mode } => change(image, *inode, |a| a.mode = *mode),
+            Self::SetModified { inode, time } => touch(image, *inode, *time),
+            Self::SyncData { .. } | Self::SyncAll { .. } => {}
+        }
+    }
+
+    /// Whether it makes others durable instead of changing something.
+    pub fn is_barrier(&self) -> bool {
+        matches!(self, Self::SyncData { .. } | Self::SyncAll { .. })
+    }
+}
+
+/// What stat shows as the mode of a symbolic link.
+const LINK_MODE: u32 = 0o777;
+
+fn new_attributes(mode: u32, modified: SystemTime) -> Attributes {
+    Attributes { modified, ..Attributes::new(mode) }
+}
+
+fn enter(image: &mut DiskImage, at: &Entry, inode: Inode, time: SystemTime) {
+    image.set_entry(at.dir, &at.name, Some(inode));
+    touch(image, at.dir, time);
+}
+
+fn leave(image: &mut DiskImage, at: &Entry, time: SystemTime) {
+    image.set_entry(at.dir, &at.name, None);
+    touch(image, at.dir, time);
+}
+
+fn touch(image: &mut DiskImage, inode: Inode, time: SystemTime) {
+    change(image, inode, |attributes| attributes.modified = time);
+}
+
+fn change(image: &mut DiskImage, inode: Inode, change: impl FnOnce(&mut Attributes)) {
+    if let Some(mut attributes) = image.attributes(inode).cloned() {
+        change(&mut attributes);
+        image.set_attributes(inode, attributes);
+    }
+}

@@ -1,0 +1,216 @@
+//! The simulated disk: a file system in memory that behaves like Linux and writes down what happens.
+//!
+//! Every call answers as the kernel would for a user who may do everything (root), with the same
+//! errno. What changed is recorded as an [`Op`]; clones share one disk, as processes do.
+//!
+//! Not for deciding what a power cut leaves: this is the disk as the running programs see it. Not
+//! simulated: permissions, quotas, and a full disk.
+
+mod disk;
+mod file;
+mod lock;
+mod path;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+
+use crate::{Access, DirEntry, DiskImage, Event, FileKind, Fs, Metadata, Op, Trace};
+use disk::{Disk, Rename};
+use path::{Last, Place};
+
+pub use file::SimFile;
+
+/// What the umask takes from the mode of new files.
+const UMASK: u32 = 0o022;
+
+/// A simulated disk. Clones are further hands on the same disk.
+#[derive(Clone, Default)]
+pub struct SimFs(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    disk: Mutex<Disk>,
+    /// Told whenever a lock is given back.
+    unlocked: Condvar,
+}
+
+impl SimFs {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A disk that holds `image`; recording begins with it.
+    pub fn on(image: DiskImage) -> Self {
+        let disk = Disk::on(image);
+        Self(Arc::new(Shared { disk: Mutex::new(disk), unlocked: Condvar::new() }))
+    }
+
+    /// Writes down a promise to the outside, between the calls before and after it.
+    pub fn mark(&self, text: &[u8]) {
+        self.disk().trace.events.push(Event::Mark(text.into()));
+    }
+
+    /// The disk as programs see it now.
+    pub fn image(&self) -> DiskImage {
+        self.disk().image.clone()
+    }
+
+    /// What happened so far.
+    pub fn trace(&self) -> Trace {
+        self.disk().trace.clone()
+    }
+
+    /// A panic of a user's thread leaves the disk as the last finished call left it.
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fs for SimFs {
+    type File = SimFile;
+
+    fn create_new(&self, path: &Path, mode: u32) -> io::Result<SimFile> {
+        let disk = &mut *self.disk();
+        let at = disk.free(path)?;
+        let inode = disk.new_inode();
+        disk.make(Op::Create { at, inode, mode: mode & !UMASK });
+        Ok(SimFile::open(self, disk, inode, Access::ReadWrite))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<SimFile> {
+        let disk = &mut *self.disk();
+        let inode = disk.existing(path)?;
+        match disk.kind(inode) {
+            FileKind::Symlink => fail(Errno::ELOOP),
+            FileKind::Dir if access != Access::Read => fail(Errno::EISDIR),
+            _ => Ok(SimFile::open(self, disk, inode, access)),
+        }
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let disk = self.disk();
+        let inode = disk.existing(path)?;
+        disk.metadata(inode)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let disk = self.disk();
+        let entries = disk.image.entries(disk.dir(path)?);
+        let entry = |(name, inode)| {
+            let name = OsStr::from_bytes(name).to_owned();
+            DirEntry { name, kind: disk.kind(inode) }
+        };
+        Ok(entries.map(entry).collect())
+    }
+
+    fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let disk = &mut *self.disk();
+        let at = disk.free(path)?;
+        let inode = disk.new_inode();
+        disk.make(Op::Mkdir { at, inode, mode: mode & !UMASK });
+        Ok(())
+    }
+
+    fn rmdir(&self, path: &Path) -> io::Result<()> {
+        let disk = &mut *self.disk();
+        let place = Place::find(&disk.image, path)?;
+        match place.last {
+            Last::Name | Last::TooLong => {}
+            Last::Dot => return fail(Errno::EINVAL),
+            Last::DotDot => return fail(Errno::ENOTEMPTY),
+            Last::Root => return fail(Errno::EBUSY),
+        }
+        let inode = place.existing()?;
+        match disk.kind(inode) {
+            FileKind::Dir if !disk.is_empty(inode) => fail(Errno::ENOTEMPTY),
+            FileKind::Dir => {
+                disk.make(Op::Rmdir { at: place.entry, inode });
+                disk.forget_if_gone(inode);
+                Ok(())
+            }
+            _ => fail(Errno::ENOTDIR),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk().rename(from, to, Rename::Replace)
+    }
+
+    fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk().rename(from, to, Rename::NoReplace)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.disk().rename(one, other, Rename::Exchange)
+    }
+
+    fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {
+        let disk = &mut *self.disk();
+        let inode = disk.existing(existing)?;
+        let at = disk.free(new)?;
+        if disk.kind(inode) == FileKind::Dir {
+            return fail(Errno::EPERM);
+        }
+        disk.make(Op::Link { inode, at });
+        Ok(())
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        let disk = &mut *self.disk();
+        let place = Place::find(&disk.image, path)?;
+        let inode = place.existing()?;
+        if disk.kind(inode) == FileKind::Dir {
+            return fail(Errno::EISDIR);
+        }
+        disk.make(Op::Unlink { at: place.entry, inode });
+        disk.forget_if_gone(inode);
+        Ok(())
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        let target = target.as_os_str().as_bytes();
+        if target.is_empty() {
+            return fail(Errno::ENOENT);
+        }
+        let disk = &mut *self.disk();
+        let at = disk.free(path)?;
+        let inode = disk.new_inode();
+        disk.make(Op::Symlink { at, inode, target: target.into() });
+        Ok(())
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let disk = self.disk();
+        let inode = disk.existing(path)?;
+        match disk.image.symlink_target(inode) {
+            Some(target) => Ok(OsStr::from_bytes(target).into()),
+            None => fail(Errno::EINVAL),
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let disk = &mut *self.disk();
+        let inode = disk.dir(path)?;
+        disk.make(Op::SyncAll { inode });
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.disk().tick()
+    }
+
+    fn nonce(&self) -> u64 {
+        self.disk().nonce()
+    }
+}
+
+fn fail<T>(errno: Errno) -> io::Result<T> {
+    Err(errno.into())
+}

@@ -1,0 +1,138 @@
+//! Open files of the simulated disk.
+
+use std::io;
+use std::sync::PoisonError;
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+
+use super::disk::Disk;
+use super::{SimFs, fail};
+use crate::{Access, FileKind, FsFile, Inode, LockMode, Metadata, Op};
+
+/// Largest file, as on Linux: offsets are signed.
+const MAX_LEN: u64 = i64::MAX as u64;
+
+/// Whether a range ends where an offset can point: rw_verify_area in fs/read_write.c.
+fn fits(offset: u64, len: usize) -> bool {
+    offset.checked_add(len as u64).is_some_and(|end| end <= MAX_LEN)
+}
+
+/// An open file of a [`SimFs`].
+pub struct SimFile {
+    fs: SimFs,
+    inode: Inode,
+    handle: u64,
+    access: Access,
+}
+
+impl SimFile {
+    pub(super) fn open(fs: &SimFs, disk: &mut Disk, inode: Inode, access: Access) -> Self {
+        Self { fs: fs.clone(), inode, handle: disk.open(inode), access }
+    }
+
+    /// Writes at `offset`, or at the end where it is `None`.
+    fn write(&self, buf: &[u8], offset: Option<u64>) -> io::Result<usize> {
+        let disk = &mut *self.fs.disk();
+        if self.access == Access::Read {
+            return fail(Errno::EBADF);
+        }
+        let offset = offset.unwrap_or_else(|| disk.image.len(self.inode));
+        if !buf.is_empty() {
+            if !fits(offset, buf.len()) {
+                return fail(Errno::EINVAL);
+            }
+            disk.make(Op::Write { inode: self.inode, offset, bytes: buf.into() });
+        }
+        Ok(buf.len())
+    }
+
+    fn make(&self, op: Op) {
+        self.fs.disk().make(op);
+    }
+}
+
+impl FsFile for SimFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let disk = self.fs.disk();
+        match disk.kind(self.inode) {
+            _ if !fits(offset, buf.len()) => fail(Errno::EINVAL),
+            FileKind::Dir => fail(Errno::EISDIR),
+            _ => Ok(disk.image.read(self.inode, buf, offset)),
+        }
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        if offset > MAX_LEN {
+            return fail(Errno::EINVAL);
+        }
+        // pwrite(2), BUGS: on Linux a file opened with O_APPEND is appended to, whatever the offset.
+        self.write(buf, (self.access != Access::Append).then_some(offset))
+    }
+
+    fn append(&self, buf: &[u8]) -> io::Result<usize> {
+        self.write(buf, None)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if self.access == Access::Read || len > MAX_LEN {
+            return fail(Errno::EINVAL);
+        }
+        self.make(Op::SetLen { inode: self.inode, len });
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.make(Op::SyncData { inode: self.inode });
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.make(Op::SyncAll { inode: self.inode });
+        Ok(())
+    }
+
+    fn metadata(&self) -> io::Result<Metadata> {
+        self.fs.disk().metadata(self.inode)
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.make(Op::SetMode { inode: self.inode, mode: mode & 0o7777 });
+        Ok(())
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.make(Op::SetModified { inode: self.inode, time });
+        Ok(())
+    }
+
+    fn lock(&self, mode: LockMode) -> io::Result<()> {
+        let mut disk = self.fs.disk();
+        while !disk.locks.take(self.inode, self.handle, mode) {
+            let waited = self.fs.0.unlocked.wait(disk);
+            disk = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        // An exclusive lock that became a shared one lets others in.
+        self.fs.0.unlocked.notify_all();
+        Ok(())
+    }
+
+    fn try_lock(&self, mode: LockMode) -> io::Result<bool> {
+        let taken = self.fs.disk().locks.take(self.inode, self.handle, mode);
+        self.fs.0.unlocked.notify_all();
+        Ok(taken)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.fs.disk().locks.release(self.inode, self.handle);
+        self.fs.0.unlocked.notify_all();
+        Ok(())
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.fs.disk().close(self.inode, self.handle);
+        self.fs.0.unlocked.notify_all();
+    }
+}

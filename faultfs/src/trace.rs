@@ -1,0 +1,52 @@
+//! Traces: what one run did to its disk, and what it promised meanwhile.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{DiskImage, Op};
+
+/// What happened, in one order for all threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A change of the disk, or a barrier.
+    Op {
+        /// Which thread made the call: threads are numbered in the order of their first call.
+        thread: u32,
+        /// When, by the disk's clock.
+        time: SystemTime,
+        /// The call.
+        op: Op,
+    },
+    /// A promise to the outside, such as a line on standard output.
+    Mark(Arc<[u8]>),
+}
+
+/// The disk before a run, and all that happened to it.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The disk when recording began, all of it durable.
+    pub start: DiskImage,
+    /// What happened since.
+    pub events: Vec<Event>,
+}
+
+impl Trace {
+    /// The Ops, in order, without the Marks.
+    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Op { op, .. } => Some(op),
+            Event::Mark(_) => None,
+        })
+    }
+
+    /// The disk after the first `count` events, when nothing is lost.
+    pub fn image_after(&self, count: usize) -> DiskImage {
+        let mut image = self.start.clone();
+        for event in self.events.iter().take(count) {
+            if let Event::Op { op, time, .. } = event {
+                op.apply(&mut image, *time);
+            }
+        }
+        image
+    }
+}
