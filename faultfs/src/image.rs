@@ -36,7 +36,9 @@ pub use page::{PAGE, Page};
 
 /// The identity of a node, which paths and handles are not. Chosen by the caller, never reused by
 /// the image itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
+)]
 pub struct Inode(pub u64);
 
 /// Extended attributes: full names (`user.color`) and their values.

@@ -37,6 +37,8 @@ mod real;
 #[cfg(feature = "sim")]
 mod sim;
 #[cfg(feature = "sim")]
+mod time;
+#[cfg(feature = "sim")]
 mod trace;
 mod watch;
 
@@ -49,5 +51,5 @@ pub use real::{RealFile, RealFs};
 #[cfg(feature = "sim")]
 pub use sim::{SimFile, SimFs};
 #[cfg(feature = "sim")]
-pub use trace::{Event, Trace};
+pub use trace::{Event, Trace, TraceError, TraceReader, TraceWriter};
 pub use watch::{Call, CallKind, Watched, WatchedFile, Watcher};

@@ -6,10 +6,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
+use crate::time;
 use crate::{Attributes, DiskImage, Inode};
 
 /// A place for a name: the directory and the name in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
     /// The directory.
     pub dir: Inode,
@@ -18,7 +21,7 @@ pub struct Entry {
 }
 
 /// One change, or one barrier.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// A new regular file with a name.
     Create {
@@ -109,6 +112,7 @@ pub enum Op {
         /// The file.
         inode: Inode,
         /// The time.
+        #[serde(with = "time")]
         time: SystemTime,
     },
     /// Barrier of a file's content and size (fdatasync).

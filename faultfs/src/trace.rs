@@ -1,18 +1,31 @@
 //! Traces: what one run did to its disk, and what it promised meanwhile.
 
+mod check;
+mod file;
+mod lines;
+mod record;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
+use crate::time;
 use crate::{DiskImage, Op};
 
+pub use file::{TraceError, TraceReader, TraceWriter};
+
 /// What happened, in one order for all threads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A change of the disk, or a barrier.
     Op {
         /// Which thread made the call: threads are numbered in the order of their first call.
         thread: u32,
         /// When, by the disk's clock.
+        #[serde(with = "time")]
         time: SystemTime,
         /// The call.
         op: Op,
