@@ -79,8 +79,9 @@ fn writers_are_not_far_ahead_of_what_the_runner_has_heard() {
     let here = dir.path().join("run");
     let ended = plugpull(SMALL.into_iter().chain(["--dir", here.to_str().unwrap()]));
     let end = &ended.assert(0, &[]).events("end")[0];
+    // Each of the 40 kills at a random time may come as many commits late as a pipe holds.
     let in_store = end["store"]["commits"].as_u64().unwrap();
-    assert!(in_store < 900, "{in_store} commits for 600 that were asked for");
+    assert!(in_store < 600 + 40 * 20, "{in_store} commits for 600 that were asked for");
 }
 
 #[test]

@@ -20,6 +20,9 @@ use crate::wire::{Part, Phase, Say, Step};
 /// Bytes that a writer's pipe holds: the least there is, about ten commits.
 const PIPE_SIZE: i32 = 4096;
 
+/// Bytes read from it at a time: what was read counts as said, and is ahead as well.
+const READ_SIZE: usize = 512;
+
 /// What reaches the runner.
 #[derive(Debug)]
 pub enum Event {
@@ -128,7 +131,7 @@ impl Drop for Writer {
 
 fn listen(slot: u32, out: ChildStdout, events: &SyncSender<Event>) {
     let tell = |news| events.send(Event::Writer { slot, news }).is_ok();
-    for line in BufReader::new(out).lines() {
+    for line in BufReader::with_capacity(READ_SIZE, out).lines() {
         let Ok(line) = line else { break };
         let news = serde_json::from_str(&line).map_or(News::Gibberish(line), News::Said);
         if !tell(news) {
