@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use faultfs::RealFs;
-use plugpull_benches::{Limit, Pairs, Place, RawObjects, Table, replace};
+use plugpull_benches::{Limit, Pairs, Place, RawObjects, Table, quick, replace};
 use plugpull_store::{
     Commit, Durability, ObjectId, Options, Result, Snapshot, Store, write_text_atomic,
 };
@@ -33,11 +33,7 @@ const WRITES: [(&str, Write, Write); 3] = [
 ];
 
 fn main() -> io::Result<ExitCode> {
-    let mut criterion = Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = quick();
     let mut table = Table::new("disk");
     if let Some(place) = Place::disk()? {
         let files = Files::create(&place)?;

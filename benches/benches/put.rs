@@ -9,21 +9,16 @@
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use criterion::Criterion;
-use plugpull_benches::{Limit, Pairs, Place, RawObjects, Table};
+use plugpull_benches::{Limit, Pairs, Place, RawObjects, Table, quick};
 use plugpull_store::{Options, Store};
 
 const DISK: Limit = Limit::Ratio(1.25);
 const TMPFS: Limit = Limit::Ratio(1.6);
 
 fn main() -> io::Result<ExitCode> {
-    let mut criterion = Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = quick();
     let mut table = Table::new("put_4k");
     for (place, limit) in [(Place::disk()?, DISK), (Place::tmpfs()?, TMPFS)] {
         if let Some(place) = place {

@@ -12,9 +12,11 @@
 mod limit;
 mod pairs;
 mod place;
+mod quick;
 mod raw;
 
 pub use limit::{Limit, Table};
 pub use pairs::{Medians, Pairs};
 pub use place::Place;
+pub use quick::quick;
 pub use raw::{RawObjects, replace};

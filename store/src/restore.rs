@@ -52,7 +52,9 @@ impl<F: Fs> Store<F> {
     fn fresh_time(&self, to: &Path) -> Result<SystemTime> {
         let now = self.fs().now();
         let old = found(self.fs().metadata(to)).at("stat", to)?;
-        Ok(old.map_or(now, |old| now.max(old.modified + Duration::from_nanos(1))))
+        // A time at the end of all times has nothing later.
+        let later = old.and_then(|old| old.modified.checked_add(Duration::from_nanos(1)));
+        Ok(later.map_or(now, |later| now.max(later)))
     }
 
     /// Enters a directory in the list, if the present pin does not know that it is there.

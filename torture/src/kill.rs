@@ -4,6 +4,8 @@
 //! nothing prints: that is the report's.
 #![expect(clippy::disallowed_methods, reason = "killing at a random time needs a clock")]
 
+mod audits;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -11,9 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use faultfs::{Fs, RealFs};
-use plugpull_store::{
-    Audit, AuditCounts, GcOptions, GcReport, Options as StoreOptions, ProblemKind, Store,
-};
+use plugpull_store::{AuditCounts, Options as StoreOptions, Store};
 
 use crate::exit::Failure;
 use crate::options::Options;
@@ -34,9 +34,6 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Events that may wait to be heard; a writer with more to say waits.
 const EVENTS: usize = 16;
-
-/// Garbage collections in one run, spread evenly over its commits.
-const COLLECTIONS: u64 = 8;
 
 /// First guess of a commit's time, until one was seen.
 const FIRST_GUESS: Duration = Duration::from_millis(2);
@@ -316,76 +313,6 @@ impl<'a> Runner<'a> {
         self.found(Finding::new("writer-failed", format!("writer {slot}: {message}")));
     }
 
-    fn audit(&mut self, unfinished: Work) -> Result<(), Failure> {
-        self.tally.audits += 1;
-        let mut findings = self.oracle.audit(&self.store)?;
-        findings.extend(self.oracle.audit_unfinished(&self.store, unfinished)?);
-        self.found_all(findings);
-        Ok(())
-    }
-
-    /// Hashes everything and follows every reference. Orphan temps are a matter of the next open.
-    fn full_audit(&mut self) -> Result<AuditCounts, Failure> {
-        self.tally.full_audits += 1;
-        let audit = Audit::run(&RealFs, &self.dir)?;
-        let writers_live = !self.writers.is_empty();
-        for problem in audit.problems {
-            if problem.kind == ProblemKind::OrphanTemp && writers_live {
-                continue;
-            }
-            let detail = format!("{}: {}", problem.path.display(), problem.detail);
-            self.found(Finding::new(problem.kind.name(), detail));
-        }
-        Ok(audit.counts)
-    }
-
-    fn found_all(&mut self, findings: Vec<Finding>) {
-        for finding in findings {
-            self.found(finding);
-        }
-    }
-
-    fn found(&mut self, finding: Finding) {
-        self.report.finding(&finding);
-        self.findings.push(finding);
-    }
-
-    /// A collection without any grace beside the writers: their pins alone must protect them. Before
-    /// it, a full audit, so that it does not take away what a killed writer left broken.
-    fn collect_if_due(&mut self) -> Result<(), Failure> {
-        let due = (self.tally.collections + 1) * self.options.commits / COLLECTIONS;
-        let busy = self.collection.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || self.tally.commits < due || self.tally.collections >= COLLECTIONS {
-            return Ok(());
-        }
-        self.full_audit()?;
-        self.tally.collections += 1;
-        // On a thread of its own: it waits for writers, which may wait until they are heard.
-        let (dir, events) = (self.dir.clone(), self.sender.clone());
-        self.collection = Some(std::thread::spawn(move || {
-            let options = GcOptions { grace: Duration::ZERO, dry_run: false };
-            let store = Store::open(&dir, StoreOptions::default());
-            let report = store.and_then(|mut store| store.gc(options));
-            // The run may be over and nobody listening.
-            let _ = events.send(Event::Collected(report));
-        }));
-        Ok(())
-    }
-
-    fn collected(&mut self, report: plugpull_store::Result<GcReport>) -> Result<(), Failure> {
-        match report {
-            Ok(report) => {
-                self.tally.collected += report.deleted;
-                self.tally.orphans += report.orphans.len() as u64;
-            }
-            Err(error @ plugpull_store::Error::Corrupt { .. }) => {
-                self.found(Finding::new("corrupt", format!("garbage collection: {error}")));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
     fn check_stall(&mut self) {
         if self.heard.elapsed() > STALL {
             let detail = format!("no writer said anything for {STALL:?}: a lock may be stuck");
@@ -427,23 +354,6 @@ impl<'a> Runner<'a> {
             self.hear_one()?;
         }
         Ok(())
-    }
-
-    fn final_audit(mut self, interrupted: bool) -> Result<Outcome, Failure> {
-        // A new open, as after a restart of everything: it sweeps what the last writers left.
-        let options = StoreOptions::durability(self.options.durability);
-        match Store::open(&self.dir, options) {
-            Ok(store) => {
-                self.tally.orphans += store.recovery().orphans.len() as u64;
-                self.tally.condemned += store.recovery().condemned;
-                let findings = self.oracle.final_audit(&store)?;
-                self.found_all(findings);
-            }
-            Err(error) => self.found(Finding::new("cannot-open", error.to_string())),
-        }
-        let audit = self.full_audit()?;
-        let Self { tally, findings, .. } = self;
-        Ok(Outcome { tally, findings, audit, interrupted })
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use faultfs::CallKind;
 use plugpull_store::{Commit, ObjectId, Reached};
 
-use super::{assert_failed_barriers_are_told, assert_fails_cleanly};
+use super::{assert_failed_barriers_are_told, assert_fails_cleanly, assert_temps_of_their_own};
 use crate::protocol::{Write, recorded};
 use crate::scratch::{Scratch, TIME, commit, files_below, one_file};
 use crate::taps::EIO;
@@ -49,14 +49,9 @@ fn a_failed_barrier_is_told_or_fails_the_commit() {
 fn it_goes_through_a_temp_of_its_own_name() {
     let scratch = Scratch::new();
     let (recorder, store) = recorded(&scratch);
-    let temps = ["one", "two"].map(|message| {
-        let path = scratch.layout().object(&commit(&store, message));
-        let calls = recorder.take();
-        let write = Write::of(&calls, &path);
-        write.assert_temp(path.parent().unwrap(), ".obj-tmp-");
-        write.temp
+    assert_temps_of_their_own(&recorder, ".obj-tmp-", |message| {
+        scratch.layout().object(&commit(&store, message))
     });
-    assert_ne!(temps[0].file_name(), temps[1].file_name());
 }
 
 #[test]

@@ -17,14 +17,15 @@ mod tier4_from_path;
 mod tier4_put;
 mod tier4_restore;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use faultfs::{CallKind, RealFs, Watched};
 use plugpull_store::{Durability, Error, Reached, Result};
 
+use crate::protocol::Write;
 use crate::scratch::{Scratch, WatchedStore};
-use crate::taps::{EINVAL, EIO, ENOSYS, EOPNOTSUPP, Failing, Fault};
+use crate::taps::{EINVAL, EIO, ENOSYS, EOPNOTSUPP, Failing, Fault, Recorder};
 
 /// A store and a bare file system that share one fault.
 struct Faulty<'s> {
@@ -50,6 +51,20 @@ impl<'s> Faulty<'s> {
     fn heal(&self) {
         assert!(self.failing.clear() > 0, "the fault fired");
     }
+}
+
+/// Two writes of different content go each through a temp of its own name in the directory of the file
+/// that `write` makes and names.
+#[track_caller]
+fn assert_temps_of_their_own(recorder: &Recorder, prefix: &str, write: impl Fn(&str) -> PathBuf) {
+    let temps = ["one", "two"].map(|content| {
+        let path = write(content);
+        let calls = recorder.take();
+        let write = Write::of(&calls, &path);
+        write.assert_temp(path.parent().unwrap(), prefix);
+        write.temp
+    });
+    assert_ne!(temps[0].file_name(), temps[1].file_name());
 }
 
 /// Lets every call of one kind fail. The error must reach the caller with its errno and a path, and

@@ -3,7 +3,7 @@
 use faultfs::CallKind;
 use plugpull_store::{ObjectId, Outcome, Reached};
 
-use super::{assert_failed_barriers_are_told, assert_fails_cleanly};
+use super::{assert_failed_barriers_are_told, assert_fails_cleanly, assert_temps_of_their_own};
 use crate::protocol::{Write, position, recorded};
 use crate::scratch::{Scratch, random_bytes};
 use crate::taps::{EIO, ENOSPC};
@@ -35,14 +35,9 @@ fn a_failed_barrier_is_told_or_fails_the_put() {
 fn it_goes_through_a_temp_of_its_own_name() {
     let scratch = Scratch::new();
     let (recorder, store) = recorded(&scratch);
-    let temps = [&b"one"[..], b"two"].map(|bytes| {
-        let path = scratch.layout().object(&store.put(bytes).unwrap().id);
-        let calls = recorder.take();
-        let write = Write::of(&calls, &path);
-        write.assert_temp(path.parent().unwrap(), ".obj-tmp-");
-        write.temp
+    assert_temps_of_their_own(&recorder, ".obj-tmp-", |text| {
+        scratch.layout().object(&store.put(text.as_bytes()).unwrap().id)
     });
-    assert_ne!(temps[0].file_name(), temps[1].file_name());
 }
 
 #[test]
