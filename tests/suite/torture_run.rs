@@ -101,7 +101,7 @@ fn a_run_that_cannot_hit_every_call_says_so() {
 
 #[test]
 fn a_limit_of_time_ends_the_run_with_what_was_seen() {
-    let ended = plugpull(["torture", "--commits", "100000000", "--duration", "2s"]);
+    let ended = plugpull(["torture", "--commits", "100000000", "--duration", "4s"]);
     ended.assert(5, &[]);
     assert!(ended.out.contains("not everything was looked at"), "{ended:#?}");
 }
