@@ -119,9 +119,15 @@ impl Layout {
         self.root.join("restores")
     }
 
-    /// All directories of an empty store but the root, parents first.
-    pub(crate) fn skeleton(&self) -> Vec<PathBuf> {
-        let mut dirs = vec![
+    /// Whether a path is that of a file some writer of a store is writing under a name of its own.
+    pub fn is_temp(path: &Path) -> bool {
+        let prefixes = [OBJECT_TEMP, STATE_TEMP, RESTORE_TEMP];
+        path.file_name().is_some_and(|name| prefixes.iter().any(|prefix| is_temp(name, prefix)))
+    }
+
+    /// All directories of a store but its own and the shards, parents first.
+    pub(crate) fn upper_dirs(&self) -> Vec<PathBuf> {
+        vec![
             self.locks(),
             self.quarantine(),
             self.restores(),
@@ -129,9 +135,12 @@ impl Layout {
             self.heads(),
             self.root.join("objects"),
             self.objects(),
-        ];
-        dirs.extend((0..=u8::MAX).map(|byte| self.shard(byte)));
-        dirs
+        ]
+    }
+
+    /// The directories of objects.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = PathBuf> {
+        (0..=u8::MAX).map(|byte| self.shard(byte))
     }
 
     /// All lock files.

@@ -204,20 +204,16 @@ pub(crate) fn skeleton_faults<F: Fs>(
     fs: &F,
     layout: &Layout,
 ) -> Result<Vec<(PathBuf, &'static str)>> {
-    let dirs = [
-        layout.locks(),
-        layout.quarantine(),
-        layout.restores(),
-        layout.heads(),
-        layout.root().join("objects"),
-        layout.objects(),
-    ];
-    let fault = |path: PathBuf| match found(fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind) {
-        Some(FileKind::Dir) => Ok(None),
-        other => Ok(Some((path, describe(other)))),
+    let fault = |path: PathBuf| match fs.metadata(&path) {
+        // What stands in place of the directory above is told by itself.
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some((path, describe(None)))),
+        metadata => match found(metadata).at("stat", &path)?.map(|m| m.kind) {
+            Some(FileKind::Dir) => Ok(None),
+            other => Ok(Some((path, describe(other)))),
+        },
     };
     let faults = |dirs: Vec<PathBuf>| dirs.into_iter().filter_map(|dir| fault(dir).transpose());
-    let above = faults(dirs.into()).collect::<Result<Vec<_>>>()?;
+    let above = faults(layout.upper_dirs()).collect::<Result<Vec<_>>>()?;
     if !above.is_empty() {
         return Ok(above);
     }
@@ -228,8 +224,7 @@ pub(crate) fn skeleton_faults<F: Fs>(
         .filter(|entry| entry.kind == FileKind::Dir)
         .map(|entry| objects.join(entry.name))
         .collect();
-    let shards = (0..=u8::MAX).map(|byte| layout.shard(byte));
-    faults(shards.filter(|shard| !present.contains(shard)).collect()).collect()
+    faults(layout.shards().filter(|shard| !present.contains(shard)).collect()).collect()
 }
 
 /// Fails when something of the skeleton is missing or is no directory.
@@ -253,7 +248,7 @@ pub(crate) fn describe(kind: Option<FileKind>) -> &'static str {
 /// Makes what is missing of the directories and lock files, and makes all of it durable: what is
 /// there may be from an `init` that was killed before its barrier.
 fn make_skeleton<F: Fs>(fs: &F, layout: &Layout, durability: Durability) -> Result<()> {
-    let dirs = layout.skeleton();
+    let dirs: Vec<_> = layout.upper_dirs().into_iter().chain(layout.shards()).collect();
     for dir in &dirs {
         match fs.mkdir(dir, DIR_MODE) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

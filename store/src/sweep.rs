@@ -93,7 +93,7 @@ fn temp_places<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<Place>> {
         (layout.restores(), STATE_TEMP),
         (layout.objects(), OBJECT_TEMP),
     ];
-    places.extend((0..=u8::MAX).map(|byte| (layout.shard(byte), OBJECT_TEMP)));
+    places.extend(layout.shards().map(|shard| (shard, OBJECT_TEMP)));
     places.extend(dirs_below(fs, layout.heads())?.into_iter().map(|dir| (dir, STATE_TEMP)));
     let restored = restore_records(fs, layout)?.into_iter().filter_map(|(_, dir)| dir);
     places.extend(restored.map(|dir| (dir, RESTORE_TEMP)));

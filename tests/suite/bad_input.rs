@@ -115,7 +115,15 @@ fn a_link_or_a_file_where_a_directory_should_be_is_named() {
     let makers: [fn(&Path) -> std::io::Result<()>; 2] =
         [|to| symlink("/tmp", to), |to| fs::write(to, "x")];
     for make in makers {
-        for place in ["locks", "quarantine", "refs/heads", "objects/sha256", "objects/sha256/7f"] {
+        for place in [
+            "locks",
+            "quarantine",
+            "refs",
+            "refs/heads",
+            "objects",
+            "objects/sha256",
+            "objects/sha256/7f",
+        ] {
             let (scratch, dir) = store();
             let path = scratch.root().join(place);
             fs::rename(&path, scratch.beside("aside")).unwrap();
