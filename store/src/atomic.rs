@@ -59,12 +59,9 @@ pub(crate) fn replace<F: Fs>(
     bytes: &[u8],
     durability: Durability,
 ) -> Result<Receipt> {
-    let dir = parent(path);
-    let mut temp = Temp::create(fs, dir, STATE_TEMP, STATE_MODE)?;
-    temp.write(bytes)?;
-    let file = temp.sync(durability)?;
+    let (mut temp, file) = written_temp(fs, path, bytes, durability)?;
     temp.rename(path)?;
-    let entry = sync_dir(fs, dir, durability)?;
+    let entry = sync_dir(fs, parent(path), durability)?;
     Ok(Receipt { outcome: Outcome::Created, reached: file.max(entry) })
 }
 
@@ -75,14 +72,23 @@ pub(crate) fn write_if_absent<F: Fs>(
     bytes: &[u8],
     durability: Durability,
 ) -> Result<()> {
-    let dir = parent(path);
     if found(fs.metadata(path)).at("stat", path)?.is_none() {
-        let mut temp = Temp::create(fs, dir, STATE_TEMP, STATE_MODE)?;
-        temp.write(bytes)?;
-        temp.sync(durability)?;
-        temp.rename_if_free(path)?;
+        written_temp(fs, path, bytes, durability)?.0.rename_if_free(path)?;
     }
-    sync_dir(fs, dir, durability).map(|_| ())
+    sync_dir(fs, parent(path), durability).map(|_| ())
+}
+
+/// A temp beside `path` with these bytes, synced; it only lacks its name.
+fn written_temp<'f, F: Fs>(
+    fs: &'f F,
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<(Temp<'f, F>, Reached)> {
+    let mut temp = Temp::create(fs, parent(path), STATE_TEMP, STATE_MODE)?;
+    temp.write(bytes)?;
+    let reached = temp.sync(durability)?;
+    Ok((temp, reached))
 }
 
 /// Removes a file durably; says whether it was there.

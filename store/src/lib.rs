@@ -44,6 +44,7 @@ mod head;
 mod id;
 mod layout;
 mod name;
+mod named;
 mod object;
 mod open;
 mod pin;

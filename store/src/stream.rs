@@ -84,8 +84,7 @@ impl<H: FsFile> ObjectReader<H> {
     /// What is wrong with the bytes read so far, taken as the whole object.
     fn problem(&self) -> Option<String> {
         let actual = ObjectId::from(self.hasher.clone());
-        (actual != self.id)
-            .then(|| format!("its {} bytes hash to {actual}, not to its name", self.offset))
+        (actual != self.id).then(|| wrong_hash(self.offset, &actual))
     }
 }
 
@@ -133,6 +132,11 @@ pub(crate) fn open_object<F: Fs>(
         return Err(not_a_file(&path));
     }
     Ok(Some(ObjectReader { file, path, id: *id, metadata, hasher: Sha256::new(), offset: 0 }))
+}
+
+/// How it is told that an object of `len` bytes has another hash than its name.
+pub(crate) fn wrong_hash(len: u64, actual: &ObjectId) -> String {
+    format!("its {len} bytes hash to {actual}, not to its name")
 }
 
 fn not_a_file(path: &Path) -> Error {

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use nix::errno::Errno;
 use plugpull_store::Error as StoreError;
 
 /// How the program ends.
@@ -106,10 +107,7 @@ fn exit_of_store(error: &StoreError) -> Exit {
 /// Errors that the machine must mend, not the caller.
 fn exit_of_system(error: &io::Error, otherwise: Exit) -> Exit {
     use io::ErrorKind as Kind;
-    const EIO: i32 = 5;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    match (error.kind(), error.raw_os_error()) {
+    match (error.kind(), error.raw_os_error().map(Errno::from_raw)) {
         (
             Kind::StorageFull
             | Kind::QuotaExceeded
@@ -119,7 +117,7 @@ fn exit_of_system(error: &io::Error, otherwise: Exit) -> Exit {
             | Kind::FileTooLarge,
             _,
         )
-        | (_, Some(EIO | ENFILE | EMFILE)) => Exit::Environment,
+        | (_, Some(Errno::EIO | Errno::ENFILE | Errno::EMFILE)) => Exit::Environment,
         _ => otherwise,
     }
 }

@@ -7,13 +7,13 @@
 mod audits;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use faultfs::{Fs, RealFs};
-use plugpull_store::{AuditCounts, Options as StoreOptions, Store};
+use plugpull_store::{AuditCounts, Layout, Options as StoreOptions, Store};
 
 use crate::exit::Failure;
 use crate::options::Options;
@@ -193,7 +193,7 @@ impl<'a> Runner<'a> {
             }
             News::Said(Say::Ready { orphans, condemned }) => self.ready(slot, orphans, condemned),
             News::Said(Say::Phase { phase }) => self.enter(slot, phase),
-            News::Said(Say::Ack { n: _, branch, id }) => {
+            News::Said(Say::Ack { branch, id }) => {
                 if let Err(finding) = self.oracle.promise(&branch, id) {
                     self.found(finding);
                 }
@@ -288,7 +288,7 @@ impl<'a> Runner<'a> {
         let killed = was_killed(status);
         match writer.dying.take() {
             Some((step, path)) if killed => {
-                if is_temp(&path) {
+                if Layout::is_temp(&path) {
                     self.left.insert(slot, path);
                 }
                 self.report.kill(slot, Some(&step), Some(step.phase));
@@ -355,10 +355,4 @@ impl<'a> Runner<'a> {
         }
         Ok(())
     }
-}
-
-/// Whether a path is that of a temp of the store, which must not outlive its writer for long.
-fn is_temp(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(|name| name.starts_with(".obj-tmp-") || name.starts_with(".state-tmp-"))
 }

@@ -126,8 +126,6 @@ pub enum Say {
     },
     /// The commit is durable: the promise that the runner holds the store to.
     Ack {
-        /// Number of the commit in this life, from 0.
-        n: u64,
         /// The branch that leads to it.
         branch: String,
         /// Its id.

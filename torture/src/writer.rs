@@ -64,7 +64,7 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
         let mut written = |branch: &plugpull_store::Branch, id| {
             // The planted mistake: the promise is made before the branch leads to the commit.
             if early {
-                let _ = say(&Say::Ack { n, branch: branch.to_string(), id });
+                let _ = say(&Say::Ack { branch: branch.to_string(), id });
             }
         };
         let (branch, id) = workload::commit(&store, part.seed, work, &mut phase, &mut written)?;
@@ -72,7 +72,7 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
         watcher.leave();
         lost_pipe?;
         if !early {
-            say(&Say::Ack { n, branch: branch.to_string(), id })?;
+            say(&Say::Ack { branch: branch.to_string(), id })?;
         }
     }
     unreachable!("the loop over all numbers ends only by an error")

@@ -9,19 +9,20 @@ use faultfs::{DirEntry, FileKind, Fs, FsFile, LockMode};
 use sha2::{Digest, Sha256};
 
 use super::{AuditCounts, Problem, ProblemKind};
-use crate::canonical::{Canonical, decode};
+use crate::canonical::Canonical;
 use crate::commit::Commit;
 use crate::error::{At, Error, Result, found};
 use crate::gc::{object_of, read_condemned};
 use crate::head::Head;
 use crate::id::ObjectId;
 use crate::layout::{Layout, OBJECT_TEMP, is_temp};
+use crate::named::Named;
 use crate::object::{UNSETTLED, starts_as};
 use crate::open::{describe, read_state, skeleton_faults};
 use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::restore::restore_records;
 use crate::snapshot::Snapshot;
-use crate::stream::{ObjectReader, open_object};
+use crate::stream::{ObjectReader, open_object, wrong_hash};
 use crate::sweep::{Owner, lock_temps, owner, temps};
 
 /// Largest commit or snapshot whose references are checked; a larger object is hashed only.
@@ -56,19 +57,6 @@ impl Totals {
             condemned: self.condemned.load(Relaxed),
             problems: self.problems.load(Relaxed),
         }
-    }
-}
-
-/// An object that names others.
-enum Named {
-    ByCommit(Commit),
-    BySnapshot(Snapshot),
-}
-
-impl Named {
-    fn by(text: &[u8]) -> Option<Self> {
-        let commit = decode(text).map(Self::ByCommit);
-        commit.or_else(|_| decode(text).map(Self::BySnapshot)).ok()
     }
 }
 
@@ -238,10 +226,10 @@ impl<'a, F: Fs> Auditor<'a, F> {
         let whole = &whole[..n];
         let actual = ObjectId::from(Sha256::new_with_prefix(whole));
         if actual != *id {
-            let problem = format!("its {n} bytes hash to {actual}, not to its name");
+            let problem = wrong_hash(n as u64, &actual);
             return Err(Error::Corrupt { path: path.to_owned(), problem });
         }
-        Ok(is_metadata(whole).then(|| whole.to_vec()))
+        Ok(Named::may_be(whole).then(|| whole.to_vec()))
     }
 
     /// Counts a commit or snapshot, and keeps it in mind when something it names is not there.
@@ -384,16 +372,12 @@ impl<'a, F: Fs> Auditor<'a, F> {
     }
 }
 
-fn is_metadata(start: &[u8]) -> bool {
-    start.starts_with(Commit::START) || start.starts_with(Snapshot::START)
-}
-
 /// Hashes an object larger than the buffer, piece by piece.
 fn hash_large<H: FsFile>(reader: ObjectReader<H>) -> Result<Option<Vec<u8>>> {
     let mut text: Option<Vec<u8>> = None;
     let mut first = true;
     reader.copy(&mut |piece| {
-        if std::mem::take(&mut first) && is_metadata(piece) {
+        if std::mem::take(&mut first) && Named::may_be(piece) {
             text = Some(Vec::new());
         }
         match &mut text {
