@@ -32,6 +32,8 @@ mod fs;
 #[cfg(feature = "sim")]
 mod image;
 #[cfg(feature = "sim")]
+mod model;
+#[cfg(feature = "sim")]
 mod op;
 mod real;
 #[cfg(feature = "sim")]
@@ -45,6 +47,11 @@ mod watch;
 pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode, Metadata};
 #[cfg(feature = "sim")]
 pub use image::{Attributes, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs};
+#[cfg(feature = "sim")]
+pub use model::{
+    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFailure, FsyncFile,
+    MetadataOrder, Model, ModelError, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
+};
 #[cfg(feature = "sim")]
 pub use op::{Entry, Op};
 pub use real::{RealFile, RealFs};
