@@ -28,6 +28,8 @@
 //! It does not decide what survives a power cut, and it is no portable file API: the contracts are
 //! those of Linux.
 
+#[cfg(feature = "sim")]
+mod crash;
 mod fs;
 #[cfg(feature = "sim")]
 mod image;
@@ -35,6 +37,8 @@ mod image;
 mod model;
 #[cfg(feature = "sim")]
 mod op;
+#[cfg(feature = "sim")]
+mod order;
 mod real;
 #[cfg(feature = "sim")]
 mod sim;
@@ -44,6 +48,8 @@ mod time;
 mod trace;
 mod watch;
 
+#[cfg(feature = "sim")]
+pub use crash::{CrashState, Legal, StateError, Window};
 pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode, Metadata};
 #[cfg(feature = "sim")]
 pub use image::{Attributes, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs};
@@ -54,6 +60,8 @@ pub use model::{
 };
 #[cfg(feature = "sim")]
 pub use op::{Entry, Op};
+#[cfg(feature = "sim")]
+pub use order::{Change, Effect, EffectId, PersistOrder};
 pub use real::{RealFile, RealFs};
 #[cfg(feature = "sim")]
 pub use sim::{SimFile, SimFs};

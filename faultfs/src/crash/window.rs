@@ -1,0 +1,176 @@
+//! The window of a crash point: the effects that may or may not survive there, between the disk on
+//! which only what is durable survived and the one on which everything did.
+//!
+//! Windows are walked in the order of the crash points; each costs its difference to the one before.
+//! Not for choosing subsets (`legal`).
+
+use crate::DiskImage;
+use crate::order::{EffectId, PersistOrder, StepKind};
+
+/// What may survive at one crash point.
+#[derive(Clone)]
+pub struct Window<'o> {
+    pub(super) order: &'o PersistOrder,
+    point: u32,
+    marks: u32,
+    durable: DiskImage,
+    full: DiskImage,
+    pending: Vec<EffectId>,
+    /// For each pending effect the positions of the pending effects it needs, one after the other,
+    /// and where they end.
+    needs: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl<'o> Window<'o> {
+    /// The window before the first event, in which nothing is pending.
+    pub fn first(order: &'o PersistOrder) -> Self {
+        let start = order.start.clone();
+        let (full, pending) = (start.clone(), Vec::new());
+        let (needs, ends) = (Vec::new(), Vec::new());
+        Self { order, point: 0, marks: 0, durable: start, full, pending, needs, ends }
+    }
+
+    /// The window at a crash point; the last one if there are fewer events.
+    pub fn at(order: &'o PersistOrder, point: u32) -> Self {
+        let mut window = Self::first(order);
+        while window.point < point && window.advance() {}
+        window
+    }
+
+    /// Goes one event further; says whether there was one.
+    pub fn advance(&mut self) -> bool {
+        if self.point == self.order.events() {
+            return false;
+        }
+        let order = self.order;
+        let step = order.step(self.point);
+        self.point += 1;
+        if step.kind == StepKind::Mark {
+            self.marks += 1;
+            return true;
+        }
+        step.prepare(&mut self.durable);
+        step.prepare(&mut self.full);
+        step.expose(&mut self.durable);
+        for id in step.effects.clone().map(EffectId) {
+            order.effect(id).apply(&mut self.full);
+            self.pending.push(id);
+        }
+        for id in step.gone.iter().rev() {
+            order.effect(*id).undo(&mut self.full);
+        }
+        for id in &step.durable {
+            order.effect(*id).apply(&mut self.durable);
+        }
+        let over = |id: &EffectId| {
+            step.durable.binary_search(id).is_ok() || step.gone.binary_search(id).is_ok()
+        };
+        self.pending.retain(|id| !over(id));
+        self.relate();
+        true
+    }
+
+    /// Finds out again which pending effects need which.
+    fn relate(&mut self) {
+        self.needs.clear();
+        self.ends.clear();
+        for id in &self.pending {
+            for needed in self.order.required(*id, self.point) {
+                if let Ok(position) = self.pending.binary_search(&needed) {
+                    self.needs.push(u32::try_from(position).expect("positions are effect numbers"));
+                }
+            }
+            self.ends.push(self.needs.len());
+        }
+    }
+
+    /// The crash point: the number of events before it.
+    pub fn point(&self) -> u32 {
+        self.point
+    }
+
+    /// The number of Marks before it.
+    pub fn marks(&self) -> u32 {
+        self.marks
+    }
+
+    /// The disk on which only what is durable survived.
+    pub fn durable(&self) -> &DiskImage {
+        &self.durable
+    }
+
+    /// The disk on which everything survived that can.
+    pub fn full(&self) -> &DiskImage {
+        &self.full
+    }
+
+    /// The effects that may or may not survive, in their order. A position in this list stands for
+    /// its effect in all that follows.
+    pub fn pending(&self) -> &[EffectId] {
+        &self.pending
+    }
+
+    /// The positions that the effect at `position` cannot survive without.
+    pub fn needs(&self, position: usize) -> &[u32] {
+        let start = position.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.needs[start..self.ends[position]]
+    }
+
+    /// How many of the pending effects are of the last event: the last ones of the list.
+    pub fn newest(&self) -> usize {
+        let Some(last) = self.point.checked_sub(1) else { return 0 };
+        let first = self.order.step(last).effects.start;
+        self.pending.iter().rev().take_while(|id| id.0 >= first).count()
+    }
+
+    /// Puts the effect at `position` into an image that holds all it needs, and nothing that needs it.
+    pub fn apply(&self, position: usize, image: &mut DiskImage) {
+        self.order.effect(self.pending[position]).apply(image);
+    }
+
+    /// Takes the effect at `position` out of an image that holds nothing that needs it.
+    pub fn undo(&self, position: usize, image: &mut DiskImage) {
+        self.order.effect(self.pending[position]).undo(image);
+    }
+
+    /// The image on which these effects survived besides what is durable.
+    pub fn image(&self, survives: &[bool]) -> DiskImage {
+        let mut image = self.durable.clone();
+        for (position, _) in survives.iter().enumerate().filter(|(_, survives)| **survives) {
+            self.apply(position, &mut image);
+        }
+        image
+    }
+
+    /// Whether these effects can be all that survived besides what is durable.
+    pub fn is_legal(&self, survives: &[bool]) -> bool {
+        survives.len() == self.pending.len()
+            && (0..survives.len()).filter(|position| survives[*position]).all(|position| {
+                self.needs(position).iter().all(|needed| survives[*needed as usize])
+            })
+    }
+
+    /// What is lost with the effects at these positions: they, and all that needs them.
+    pub fn lost_with(&self, positions: &[usize]) -> Vec<bool> {
+        let mut lost = vec![false; self.pending.len()];
+        positions.iter().for_each(|position| lost[*position] = true);
+        let first = positions.iter().min().copied().unwrap_or(lost.len());
+        for position in first..lost.len() {
+            lost[position] |= self.needs(position).iter().any(|needed| lost[*needed as usize]);
+        }
+        lost
+    }
+
+    /// What survives with the effect at this position: it, and all that it needs.
+    pub fn kept_with(&self, position: usize) -> Vec<bool> {
+        let mut kept = vec![false; self.pending.len()];
+        kept[position] = true;
+        for position in (0..=position).rev().filter(|p| *p < self.pending.len()) {
+            if kept[position] {
+                self.needs(position).iter().for_each(|needed| kept[*needed as usize] = true);
+            }
+        }
+        kept
+    }
+}

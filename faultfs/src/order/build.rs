@@ -1,0 +1,208 @@
+//! The pass over a trace that makes the order.
+//!
+//! It keeps two disks: `cache` is what the program sees, `full` is the disk if all that can still
+//! survive does. They differ only after a failed fsync. Names, content and barriers are handled in
+//! files of their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::effect::{Change, Effect, EffectId, NEVER};
+use super::{NewBody, NewNode, PersistOrder, Step, StepKind, count, digest};
+use crate::{Attributes, DiskImage, Event, Inode, MetadataOrder, Model, Op, Rules, Trace};
+
+/// A place whose changes follow each other: it has one copy in the cache, and a later state of it
+/// contains the earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A name in a directory.
+    Name(Inode, Arc<[u8]>),
+    /// A unit of a file's bytes: what the model tears into.
+    Data(Inode, u64),
+    /// A file's length.
+    Len(Inode),
+    /// Mode and times.
+    Attributes(Inode),
+    /// All names of one directory, where the model keeps their order.
+    Dir(Inode),
+    /// All moves of directories: a file system takes a lock for each (`s_vfs_rename_mutex`), and an
+    /// order of their own keeps a crash from making a circle of directories.
+    DirMoves,
+    /// All metadata, where the model keeps its order.
+    Journal,
+}
+
+pub(super) struct Builder {
+    pub(super) rules: Rules,
+    model: Model,
+    digest: u64,
+    start: DiskImage,
+    pub(super) cache: DiskImage,
+    pub(super) full: DiskImage,
+    pub(super) effects: Vec<Effect>,
+    pub(super) steps: Vec<Step>,
+    marks: Vec<Arc<[u8]>>,
+    /// The last effect on each place.
+    pub(super) last: BTreeMap<Place, EffectId>,
+    /// Effects that are neither durable nor gone, in their order.
+    pub(super) pending: Vec<EffectId>,
+    /// The effect that gave a node its first name.
+    pub(super) created: BTreeMap<Inode, EffectId>,
+    pub(super) content: super::content::State,
+}
+
+impl Builder {
+    pub(super) fn new(trace: &Trace, model: &Model) -> Self {
+        Self {
+            rules: model.rules,
+            model: model.clone(),
+            digest: digest(trace, model),
+            start: trace.start.clone(),
+            cache: trace.start.clone(),
+            full: trace.start.clone(),
+            effects: Vec::new(),
+            steps: Vec::new(),
+            marks: Vec::new(),
+            last: BTreeMap::new(),
+            pending: Vec::new(),
+            created: BTreeMap::new(),
+            content: super::content::State::default(),
+        }
+    }
+
+    pub(super) fn build(mut self, trace: &Trace) -> PersistOrder {
+        for event in &trace.events {
+            self.begin_step();
+            match event {
+                Event::Op { op, time, .. } => self.op(op, *time),
+                Event::Mark(text) => {
+                    self.marks.push(Arc::clone(text));
+                    self.step().kind = StepKind::Mark;
+                }
+            }
+            let end = count(self.effects.len());
+            self.step().effects.end = end;
+        }
+        PersistOrder {
+            start: self.start,
+            model: self.model,
+            digest: self.digest,
+            effects: self.effects,
+            steps: self.steps,
+            marks: self.marks,
+        }
+    }
+
+    fn begin_step(&mut self) {
+        let effects = count(self.effects.len())..count(self.effects.len());
+        let (durable, gone, fills) = (Vec::new(), Vec::new(), Vec::new());
+        let kind = StepKind::Change;
+        self.steps.push(Step { effects, durable, gone, node: None, fills, kind });
+    }
+
+    /// The step that is being made.
+    pub(super) fn step(&mut self) -> &mut Step {
+        self.steps.last_mut().expect("a step was begun")
+    }
+
+    /// The crash point after the event that is being looked at.
+    pub(super) fn point(&self) -> u32 {
+        count(self.steps.len())
+    }
+
+    fn op(&mut self, op: &Op, time: SystemTime) {
+        match op {
+            Op::Create { inode, mode, .. } => self.node(*inode, NewBody::File, *mode, time),
+            Op::Mkdir { inode, mode, .. } => self.node(*inode, NewBody::Dir, *mode, time),
+            Op::Symlink { inode, target, .. } => {
+                self.node(*inode, NewBody::Symlink(Arc::clone(target)), 0o777, time);
+            }
+            _ => {}
+        }
+        let before = self.cache.clone();
+        op.apply(&mut self.cache, time);
+        match op {
+            Op::Create { .. }
+            | Op::Mkdir { .. }
+            | Op::Symlink { .. }
+            | Op::Link { .. }
+            | Op::Unlink { .. }
+            | Op::Rmdir { .. }
+            | Op::Rename { .. } => self.change_names(op),
+            Op::Write { inode, offset, bytes } => {
+                self.write(&before, *inode, *offset, bytes.len() as u64);
+            }
+            Op::SetLen { inode, len } if *len < before.len(*inode) => self.cut(*inode, *len),
+            Op::SetLen { inode, len } => self.extend(*inode, *len),
+            Op::SetMode { inode, .. } | Op::SetModified { inode, .. } => self.attributes(*inode),
+            Op::SyncData { inode } => self.barrier(*inode, false),
+            Op::SyncAll { inode } => self.barrier(*inode, true),
+        }
+    }
+
+    fn node(&mut self, inode: Inode, body: NewBody, mode: u32, modified: SystemTime) {
+        let attributes = Attributes { modified, ..Attributes::new(mode) };
+        let node = NewNode { inode, body, attributes };
+        node.insert(&mut self.full);
+        self.step().node = Some(node);
+    }
+
+    fn attributes(&mut self, inode: Inode) {
+        let (Some(before), Some(after)) =
+            (self.full.attributes(inode), self.cache.attributes(inode))
+        else {
+            return;
+        };
+        let change = Change::Attributes { inode, before: before.clone(), after: after.clone() };
+        let id = self.add(vec![change], &[Place::Attributes(inode)]);
+        self.journal(id);
+    }
+
+    /// A new effect behind the last ones on these places.
+    pub(super) fn add(&mut self, changes: Vec<Change>, places: &[Place]) -> EffectId {
+        let id = EffectId(count(self.effects.len()));
+        let effect = Effect {
+            event: self.point() - 1,
+            changes,
+            needs: Vec::new(),
+            durable_from: NEVER,
+            gone_from: NEVER,
+            journaled: false,
+            data: false,
+        };
+        effect.apply(&mut self.full);
+        self.effects.push(effect);
+        self.pending.push(id);
+        for place in places {
+            self.follow(id, place.clone());
+        }
+        id
+    }
+
+    /// Puts an effect behind the last one on a place.
+    pub(super) fn follow(&mut self, id: EffectId, place: Place) {
+        if let Some(last) = self.last.insert(place, id) {
+            self.need(id, last);
+        }
+    }
+
+    pub(super) fn need(&mut self, id: EffectId, needed: EffectId) {
+        let needs = &mut self.effect(id).needs;
+        if needed != id && !needs.contains(&needed) {
+            needs.push(needed);
+        }
+    }
+
+    pub(super) fn effect(&mut self, id: EffectId) -> &mut Effect {
+        &mut self.effects[id.index()]
+    }
+
+    /// Metadata takes its place in the order that the model keeps.
+    pub(super) fn journal(&mut self, id: EffectId) {
+        self.effect(id).journaled = true;
+        if self.rules.metadata_order == MetadataOrder::Journal {
+            self.follow(id, Place::Journal);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Bytes and lengths: what a crash may keep of writes, cuts and extensions.
+//!
+//! A write gives one effect for each unit that the model tears into, and one for each page that the
+//! length passes, as the kernel copies page by page. What is not on disk yet when the length covers
+//! it reads as the model's `fill`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::build::{Builder, Place};
+use super::effect::{Change, EffectId, bytes_at, pages_of, put_bytes, usize_of};
+use crate::{Allocation, Append, DataOrder, DiskImage, Fill, Inode, PAGE, Page, Tear, Truncated};
+
+const PAGE_LEN: u64 = PAGE as u64;
+
+/// What no program wrote.
+const GARBAGE: [u8; 4] = [0xde, 0xad, 0xbe, 0xef];
+
+/// What is known of files' content beside the images.
+#[derive(Default)]
+pub(super) struct State {
+    /// Bytes of a file that no length waits for yet.
+    unwaited: BTreeMap<Inode, Vec<EffectId>>,
+    /// The length that allocated a block. Blocks of the start image have none.
+    allocated: BTreeMap<(Inode, u64), EffectId>,
+    /// Files that were cut to nothing.
+    emptied: BTreeSet<Inode>,
+    /// What a cut took away, by file and page.
+    cut: BTreeMap<(Inode, u64), Arc<Page>>,
+    /// The last cut of a file, and the zeros it wrote behind the end.
+    last_cut: BTreeMap<Inode, (EffectId, u64, Option<EffectId>)>,
+    /// A page of some other file, as the disk has it in a free block.
+    freed: Option<Arc<Page>>,
+}
+
+impl State {
+    /// No length waits any more for bytes that are durable, or lost.
+    pub(super) fn synced(&mut self, inode: Inode) {
+        self.unwaited.remove(&inode);
+        self.emptied.remove(&inode);
+    }
+}
+
+impl Builder {
+    /// A write of `len` bytes that `cache` has already; `before` is the cache without it.
+    pub(super) fn write(&mut self, before: &DiskImage, inode: Inode, offset: u64, len: u64) {
+        let old_len = before.len(inode);
+        let end = offset + len;
+        if end > old_len {
+            self.fill(inode, offset.max(old_len)..end);
+        }
+        let Some(unit) = self.rules.tear.unit() else {
+            self.write_whole(inode, offset..end);
+            return;
+        };
+        let mut next = offset / unit;
+        for page in pages_of(offset, len) {
+            let page_end = (page + 1).saturating_mul(PAGE_LEN);
+            while next.saturating_mul(unit) < page_end.min(end) {
+                self.write_unit(inode, next, unit);
+                next += 1;
+            }
+            let reached = page_end.min(end);
+            if reached > self.full.len(inode) {
+                let allocates = before.page(inode, page).is_none();
+                self.grow(inode, reached, allocates);
+            }
+        }
+    }
+
+    /// A write with its length, as one effect.
+    fn write_whole(&mut self, inode: Inode, range: Range<u64>) {
+        let pages = pages_of(range.start, range.end - range.start);
+        let mut changes = self.page_changes(inode, pages.clone());
+        let mut places: Vec<_> = pages.map(|page| Place::Data(inode, page)).collect();
+        let before = self.full.len(inode);
+        if range.end > before {
+            changes.push(Change::Len { inode, before, after: range.end });
+            places.push(Place::Len(inode));
+        }
+        let id = self.add(changes, &places);
+        self.behind_cut(id, inode, range.start);
+        self.bytes(id);
+    }
+
+    fn write_unit(&mut self, inode: Inode, index: u64, unit: u64) {
+        let range = index * unit..(index + 1).saturating_mul(unit);
+        let len = range.end - range.start;
+        let changes = if unit % PAGE_LEN == 0 {
+            let touched = pages_of(range.start, len);
+            let changed = touched.filter(|page| {
+                let (cached, full) = (self.cache.page(inode, *page), self.full.page(inode, *page));
+                cached.map(Arc::as_ptr) != full.map(Arc::as_ptr)
+            });
+            let changed: Vec<_> = changed.collect();
+            changed.into_iter().flat_map(|page| self.page_changes(inode, page..page + 1)).collect()
+        } else {
+            let before = bytes_at(&self.full, inode, range.start, len);
+            let after = bytes_at(&self.cache, inode, range.start, len);
+            vec![Change::Bytes { inode, offset: range.start, before, after }]
+        };
+        let id = self.add(changes, &[Place::Data(inode, index)]);
+        self.behind_cut(id, inode, range.start);
+        self.bytes(id);
+        self.content.unwaited.entry(inode).or_default().push(id);
+    }
+
+    /// Bytes take their place in the order that the model keeps.
+    fn bytes(&mut self, id: EffectId) {
+        self.effect(id).data = true;
+        if self.rules.data_order == DataOrder::Journal {
+            self.journal(id);
+        }
+    }
+
+    fn page_changes(&self, inode: Inode, pages: Range<u64>) -> Vec<Change> {
+        let change = |index| {
+            let before = self.full.page(inode, index).cloned();
+            let after = self.cache.page(inode, index).cloned();
+            Change::Page { inode, index, before, after }
+        };
+        pages.map(change).collect()
+    }
+
+    /// Bytes behind a cut cannot be on disk before it.
+    fn behind_cut(&mut self, id: EffectId, inode: Inode, start: u64) {
+        if let Some((cut, at, _)) = self.content.last_cut.get(&inode)
+            && start >= *at
+        {
+            let cut = *cut;
+            self.need(id, cut);
+        }
+    }
+
+    /// The length grows over bytes that were written.
+    fn grow(&mut self, inode: Inode, len: u64, allocates: bool) {
+        let block = (len - 1) / PAGE_LEN;
+        let in_allocated_block = !allocates && self.is_allocated(inode, block);
+        let change = Change::Len { inode, before: self.full.len(inode), after: len };
+        let id = self.add(vec![change], &[Place::Len(inode)]);
+        self.content.allocated.entry((inode, block)).or_insert(id);
+        self.behind_zeros(id, inode);
+        let flushed = self.content.emptied.contains(&inode)
+            && self.rules.replace_by_truncate == Truncated::FlushWaited;
+        let waits = match self.rules.append {
+            Append::Free => flushed,
+            Append::InBlockFree => flushed || allocates,
+            Append::DataFirst => true,
+        };
+        if waits {
+            let unwaited = self.content.unwaited.remove(&inode).unwrap_or_default();
+            self.effect(id).needs.extend(unwaited);
+        }
+        let late = self.rules.allocation == Allocation::Delayed
+            && self.rules.data_order == DataOrder::Free
+            && !flushed
+            && (waits || !in_allocated_block);
+        if !late {
+            self.journal(id);
+        }
+    }
+
+    /// Whether a block that has bytes has its place on disk already.
+    fn is_allocated(&self, inode: Inode, block: u64) -> bool {
+        let by = self.content.allocated.get(&(inode, block));
+        by.is_none_or(|id| self.effects[id.index()].durable_from < self.point())
+    }
+
+    /// A length that grows again shows zeros behind the last cut, not what was there before.
+    fn behind_zeros(&mut self, id: EffectId, inode: Inode) {
+        if let Some((_, _, Some(zeros))) = self.content.last_cut.get(&inode) {
+            let zeros = *zeros;
+            self.need(id, zeros);
+        }
+    }
+
+    /// The length grows over a hole, or stays.
+    pub(super) fn extend(&mut self, inode: Inode, len: u64) {
+        let before = self.full.len(inode);
+        if before == len {
+            return;
+        }
+        let id = self.add(vec![Change::Len { inode, before, after: len }], &[Place::Len(inode)]);
+        self.behind_zeros(id, inode);
+        self.journal(id);
+    }
+
+    /// The file is cut: its length and all pages behind it at once, then zeros in the last page.
+    pub(super) fn cut(&mut self, inode: Inode, len: u64) {
+        let first_gone = len.div_ceil(PAGE_LEN);
+        let gone: Vec<_> =
+            self.full.pages(inode).map(|(index, page)| (index, page.clone())).collect();
+        let mut changes = Vec::new();
+        for (index, page) in gone.into_iter().filter(|(index, _)| *index >= first_gone) {
+            self.content.freed = Some(page.clone());
+            self.content.cut.insert((inode, index), page.clone());
+            changes.push(Change::Page { inode, index, before: Some(page), after: None });
+        }
+        changes.push(Change::Len { inode, before: self.full.len(inode), after: len });
+        let tail = self.full.page(inode, len / PAGE_LEN).filter(|_| len % PAGE_LEN > 0).cloned();
+        let id = self.add(changes, &[Place::Len(inode)]);
+        self.cut_places(id, inode, first_gone.saturating_mul(PAGE_LEN));
+        let zeros = tail.map(|tail| self.zeros(id, inode, len, &tail));
+        self.content.last_cut.insert(inode, (id, len, zeros));
+        self.journal(id);
+        if len == 0 {
+            self.content.emptied.insert(inode);
+        }
+        let gone = (inode, first_gone)..=(inode, u64::MAX);
+        let blocks: Vec<_> = self.content.allocated.range(gone).map(|(key, _)| *key).collect();
+        for block in blocks {
+            self.content.allocated.remove(&block);
+        }
+    }
+
+    /// A cut follows all bytes that it takes away.
+    fn cut_places(&mut self, id: EffectId, inode: Inode, from: u64) {
+        let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
+        let first = Place::Data(inode, from.div_ceil(unit));
+        let places = self.last.range(first..=Place::Data(inode, u64::MAX));
+        let places: Vec<_> = places.map(|(place, _)| place.clone()).collect();
+        for place in places {
+            self.follow(id, place);
+        }
+    }
+
+    /// The zeros that the kernel writes behind the new end in its page (`block_truncate_page`). In an
+    /// ordered mode the cut waits for that page.
+    fn zeros(&mut self, cut: EffectId, inode: Inode, len: u64, tail: &Arc<Page>) -> EffectId {
+        let index = len / PAGE_LEN;
+        let end = (index + 1) * PAGE_LEN;
+        self.content.cut.insert((inode, index), tail.clone());
+        let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
+        let units: Vec<_> = (len / unit..end.div_ceil(unit)).collect();
+        if self.rules.append != Append::Free {
+            let known = units.iter().filter_map(|unit| self.last.get(&Place::Data(inode, *unit)));
+            let known: Vec<_> = known.copied().collect();
+            self.effect(cut).needs.extend(known.into_iter().filter(|id| *id < cut));
+        }
+        let zeros = vec![0; usize_of(end - len)];
+        let before = Arc::from(&tail[usize_of(len % PAGE_LEN)..]);
+        let change = Change::Bytes { inode, offset: len, before, after: zeros.into() };
+        let places: Vec<_> = units.into_iter().map(|unit| Place::Data(inode, unit)).collect();
+        let id = self.add(vec![change], &places);
+        self.need(id, cut);
+        self.bytes(id);
+        id
+    }
+
+    /// Puts what the disk held anyway below a range that a write is about to allocate.
+    fn fill(&mut self, inode: Inode, range: Range<u64>) {
+        if self.rules.fill == Fill::Zero || self.rules.tear == Tear::None {
+            return;
+        }
+        let bytes = self.held(inode, range.clone());
+        put_bytes(&mut self.full, inode, range.start, &bytes);
+        for id in self.pending.clone() {
+            if self.effects[id.index()].content_of(inode) && self.is_behind_cut(id, inode) {
+                let changes = &mut self.effect(id).changes;
+                changes.iter_mut().for_each(|change| change.fill(range.start, &bytes));
+            }
+        }
+        self.step().fills.push((inode, range.start, bytes));
+    }
+
+    /// Bytes from before a cut are not changed by what is allocated after it.
+    fn is_behind_cut(&self, id: EffectId, inode: Inode) -> bool {
+        self.content.last_cut.get(&inode).is_none_or(|(cut, _, _)| id > *cut)
+    }
+
+    /// What the disk holds in blocks that are free: for `stale` what a cut left, of this file or another.
+    fn held(&self, inode: Inode, range: Range<u64>) -> Arc<[u8]> {
+        let byte = |offset: u64| {
+            let page = match self.rules.fill {
+                Fill::Stale => self.stale(inode, offset / PAGE_LEN),
+                Fill::Garbage | Fill::Zero => None,
+            };
+            let garbage = GARBAGE[usize_of(offset % GARBAGE.len() as u64)];
+            page.map_or(garbage, |page| page[usize_of(offset % PAGE_LEN)])
+        };
+        range.map(byte).collect()
+    }
+
+    /// The blocks of a file that lost its last name are free.
+    pub(super) fn free(&mut self, inode: Inode) {
+        if self.cache.links(inode) == 0
+            && let Some((_, page)) = self.cache.pages(inode).next()
+        {
+            self.content.freed = Some(page.clone());
+        }
+    }
+
+    fn stale(&self, inode: Inode, index: u64) -> Option<&Arc<Page>> {
+        let own = self.content.cut.get(&(inode, index));
+        own.or(self.content.freed.as_ref())
+    }
+}

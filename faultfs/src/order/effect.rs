@@ -1,0 +1,273 @@
+//! Effects: the smallest changes that can persist by themselves, as values put into an image and
+//! taken out again.
+//!
+//! A change says what its place holds before and after. Changes of one place follow each other, so
+//! the last one that survived decides, and taking the last one out shows the one before. Not for the
+//! question which effects may survive together: that is the order's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Attributes, DiskImage, Entry, Inode, PAGE, Page};
+
+/// The number of an effect: they are numbered in the order of their Ops.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId(pub u32);
+
+impl EffectId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Debug for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}", self.0)
+    }
+}
+
+/// A crash point that never comes.
+pub(super) const NEVER: u32 = u32::MAX;
+
+/// The smallest change that can persist by itself.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// The event of the trace that made it.
+    pub event: u32,
+    /// What it changes, all at once.
+    pub changes: Vec<Change>,
+    /// What it cannot survive without, as long as that can survive at all: bytes whose write-back
+    /// failed are waited for no longer.
+    pub(super) needs: Vec<EffectId>,
+    /// From this crash point on it survives for certain.
+    pub(super) durable_from: u32,
+    /// From this crash point on it cannot survive.
+    pub(super) gone_from: u32,
+    /// Whether it is metadata that a journal commit takes along.
+    pub(super) journaled: bool,
+    /// Whether it is bytes in the page cache, which a failed fsync may lose.
+    pub(super) data: bool,
+}
+
+impl Effect {
+    /// From which crash point on it survives for certain; `None` if no barrier makes it durable.
+    pub fn durable_from(&self) -> Option<u32> {
+        (self.durable_from != NEVER).then_some(self.durable_from)
+    }
+
+    pub(super) fn content_of(&self, inode: Inode) -> bool {
+        self.changes.iter().any(|change| change.content_of() == Some(inode))
+    }
+
+    pub(super) fn names(&self, inode: Inode) -> bool {
+        self.entries().any(|(_, _, after)| after == Some(inode))
+    }
+
+    /// Whether the inode gets or loses a name.
+    pub(super) fn renames(&self, inode: Inode) -> bool {
+        self.entries().any(|(_, before, after)| before == Some(inode) || after == Some(inode))
+    }
+
+    /// Whether it changes the length of a file.
+    pub(super) fn resizes(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Len { .. }))
+    }
+
+    /// Whether it takes pages away.
+    pub(super) fn cuts(&self) -> bool {
+        !self.data && self.changes.iter().any(|change| matches!(change, Change::Page { .. }))
+    }
+
+    /// Whether it changes nothing but attributes.
+    pub(super) fn is_attributes(&self) -> bool {
+        self.changes.iter().all(|change| matches!(change, Change::Attributes { .. }))
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Entry, Option<Inode>, Option<Inode>)> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Name { at, before, after } => Some((at, *before, *after)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn apply(&self, image: &mut DiskImage) {
+        for change in &self.changes {
+            change.put(image, Side::After);
+        }
+    }
+
+    /// Takes the effect out again, where nothing that needs it is in the image.
+    pub(crate) fn undo(&self, image: &mut DiskImage) {
+        for change in self.changes.iter().rev() {
+            change.put(image, Side::Before);
+        }
+    }
+}
+
+/// What one place of the disk holds before and after.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// What a name leads to.
+    Name {
+        /// The name.
+        at: Entry,
+        /// Before.
+        before: Option<Inode>,
+        /// After.
+        after: Option<Inode>,
+    },
+    /// A page of a file; `None` is a hole.
+    Page {
+        /// The file.
+        inode: Inode,
+        /// Which page.
+        index: u64,
+        /// Before.
+        before: Option<Arc<Page>>,
+        /// After.
+        after: Option<Arc<Page>>,
+    },
+    /// Some bytes of a file.
+    Bytes {
+        /// The file.
+        inode: Inode,
+        /// Where they begin.
+        offset: u64,
+        /// Before.
+        before: Arc<[u8]>,
+        /// After, equally many.
+        after: Arc<[u8]>,
+    },
+    /// The length of a file in bytes.
+    Len {
+        /// The file.
+        inode: Inode,
+        /// Before.
+        before: u64,
+        /// After.
+        after: u64,
+    },
+    /// Mode, modification time and extended attributes.
+    Attributes {
+        /// The file or directory.
+        inode: Inode,
+        /// Before.
+        before: Attributes,
+        /// After.
+        after: Attributes,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    fn of<'v, T: ?Sized>(self, before: &'v T, after: &'v T) -> &'v T {
+        match self {
+            Self::Before => before,
+            Self::After => after,
+        }
+    }
+}
+
+impl Change {
+    /// The file whose bytes, length or attributes it changes.
+    fn content_of(&self) -> Option<Inode> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Page { inode, .. }
+            | Self::Bytes { inode, .. }
+            | Self::Len { inode, .. }
+            | Self::Attributes { inode, .. } => Some(*inode),
+        }
+    }
+
+    fn put(&self, image: &mut DiskImage, side: Side) {
+        match self {
+            Self::Name { at, before, after } => {
+                image.set_entry(at.dir, &at.name, *side.of(before, after));
+            }
+            Self::Page { inode, index, before, after } => {
+                image.set_page(*inode, *index, side.of(before, after).clone());
+            }
+            Self::Bytes { inode, offset, before, after } => {
+                put_bytes(image, *inode, *offset, side.of(before, after));
+            }
+            Self::Len { inode, before, after } => {
+                image.set_len(*inode, *side.of(before, after));
+            }
+            Self::Attributes { inode, before, after } => {
+                image.set_attributes(*inode, side.of(before, after).clone());
+            }
+        }
+    }
+
+    /// Puts bytes that the disk held anyway into what it holds before and after.
+    pub(super) fn fill(&mut self, at: u64, fill: &[u8]) {
+        match self {
+            Self::Page { index, before, after, .. } => {
+                for page in [before, after] {
+                    fill_page(page, *index * PAGE as u64, at, fill);
+                }
+            }
+            Self::Bytes { offset, before, after, .. } => {
+                for bytes in [before, after] {
+                    overlay(Arc::make_mut(bytes), *offset, at, fill);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fill_page(page: &mut Option<Arc<Page>>, start: u64, at: u64, fill: &[u8]) {
+    let mut bytes = page.as_ref().map_or([0; PAGE], |page| ***page);
+    overlay(&mut bytes, start, at, fill);
+    *page = Some(Arc::new(Page::from(bytes)));
+}
+
+/// Copies the part of `from`, which begins at `from_start`, that lies in `to`, which begins at
+/// `to_start`.
+fn overlay(to: &mut [u8], to_start: u64, from_start: u64, from: &[u8]) {
+    let start = to_start.max(from_start);
+    let end = (to_start + to.len() as u64).min(from_start + from.len() as u64);
+    if start < end {
+        let count = usize_of(end - start);
+        let (to_at, from_at) = (usize_of(start - to_start), usize_of(start - from_start));
+        to[to_at..to_at + count].copy_from_slice(&from[from_at..from_at + count]);
+    }
+}
+
+/// Puts bytes wherever the file's length is; beyond it they are hidden.
+pub(super) fn put_bytes(image: &mut DiskImage, inode: Inode, offset: u64, bytes: &[u8]) {
+    for index in pages_of(offset, bytes.len() as u64) {
+        let mut page = image.page(inode, index).cloned();
+        fill_page(&mut page, index * PAGE as u64, offset, bytes);
+        image.set_page(inode, index, page);
+    }
+}
+
+/// The bytes at a place, hidden ones too.
+pub(super) fn bytes_at(image: &DiskImage, inode: Inode, offset: u64, len: u64) -> Arc<[u8]> {
+    let mut bytes = vec![0; usize_of(len)];
+    for index in pages_of(offset, len) {
+        if let Some(page) = image.page(inode, index) {
+            overlay(&mut bytes, offset, index * PAGE as u64, &page[..]);
+        }
+    }
+    bytes.into()
+}
+
+/// The pages that a range touches.
+pub(super) fn pages_of(offset: u64, len: u64) -> std::ops::Range<u64> {
+    let page = PAGE as u64;
+    if len == 0 { 0..0 } else { offset / page..(offset + len).div_ceil(page) }
+}
+
+/// Lengths of what lies in memory.
+pub(super) fn usize_of(len: u64) -> usize {
+    usize::try_from(len).expect("what is in memory has a length that fits")
+}
