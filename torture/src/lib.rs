@@ -10,6 +10,7 @@
 pub mod audit_command;
 pub mod cli;
 pub mod exit;
+pub mod explore;
 pub mod kill;
 pub mod options;
 pub mod oracle;

@@ -154,7 +154,9 @@ impl<'o> Window<'o> {
     /// What is lost with the effects at these positions: they, and all that needs them.
     pub fn lost_with(&self, positions: &[usize]) -> Vec<bool> {
         let mut lost = vec![false; self.pending.len()];
-        positions.iter().for_each(|position| lost[*position] = true);
+        for position in positions {
+            lost[*position] = true;
+        }
         let first = positions.iter().min().copied().unwrap_or(lost.len());
         for position in first..lost.len() {
             lost[position] |= self.needs(position).iter().any(|needed| lost[*needed as usize]);
@@ -166,9 +168,11 @@ impl<'o> Window<'o> {
     pub fn kept_with(&self, position: usize) -> Vec<bool> {
         let mut kept = vec![false; self.pending.len()];
         kept[position] = true;
-        for position in (0..=position).rev().filter(|p| *p < self.pending.len()) {
+        for position in (0..=position).rev() {
             if kept[position] {
-                self.needs(position).iter().for_each(|needed| kept[*needed as usize] = true);
+                for needed in self.needs(position) {
+                    kept[*needed as usize] = true;
+                }
             }
         }
         kept

@@ -87,7 +87,7 @@ impl Builder {
     fn write_unit(&mut self, inode: Inode, index: u64, unit: u64) {
         let range = index * unit..(index + 1).saturating_mul(unit);
         let len = range.end - range.start;
-        let changes = if unit % PAGE_LEN == 0 {
+        let changes = if unit.is_multiple_of(PAGE_LEN) {
             let touched = pages_of(range.start, len);
             let changed = touched.filter(|page| {
                 let (cached, full) = (self.cache.page(inode, *page), self.full.page(inode, *page));
@@ -198,7 +198,11 @@ impl Builder {
             changes.push(Change::Page { inode, index, before: Some(page), after: None });
         }
         changes.push(Change::Len { inode, before: self.full.len(inode), after: len });
-        let tail = self.full.page(inode, len / PAGE_LEN).filter(|_| len % PAGE_LEN > 0).cloned();
+        let tail = self
+            .full
+            .page(inode, len / PAGE_LEN)
+            .filter(|_| !len.is_multiple_of(PAGE_LEN))
+            .cloned();
         let id = self.add(changes, &[Place::Len(inode)]);
         self.cut_places(id, inode, first_gone.saturating_mul(PAGE_LEN));
         let zeros = tail.map(|tail| self.zeros(id, inode, len, &tail));
@@ -257,8 +261,9 @@ impl Builder {
         put_bytes(&mut self.full, inode, range.start, &bytes);
         for id in self.pending.clone() {
             if self.effects[id.index()].content_of(inode) && self.is_behind_cut(id, inode) {
-                let changes = &mut self.effect(id).changes;
-                changes.iter_mut().for_each(|change| change.fill(range.start, &bytes));
+                for change in &mut self.effect(id).changes {
+                    change.fill(range.start, &bytes);
+                }
             }
         }
         self.step().fills.push((inode, range.start, bytes));

@@ -23,7 +23,9 @@ impl Builder {
             Op::Rename { inode, from, to, replaced, exchange } => {
                 let other = replaced.filter(|_| *exchange);
                 self.rename(*inode, (from, other), to, replaced.is_some() && !exchange);
-                replaced.iter().for_each(|replaced| self.free(*replaced));
+                if let Some(replaced) = replaced {
+                    self.free(*replaced);
+                }
             }
             _ => {}
         }
