@@ -167,6 +167,20 @@ impl Op {
         }
     }
 
+    /// Whether paths may lead elsewhere after it.
+    pub fn changes_names(&self) -> bool {
+        matches!(
+            self,
+            Self::Create { .. }
+                | Self::Mkdir { .. }
+                | Self::Symlink { .. }
+                | Self::Link { .. }
+                | Self::Unlink { .. }
+                | Self::Rmdir { .. }
+                | Self::Rename { .. }
+        )
+    }
+
     /// Whether it makes others durable instead of changing something.
     pub fn is_barrier(&self) -> bool {
         matches!(self, Self::SyncData { .. } | Self::SyncAll { .. })

@@ -95,14 +95,15 @@ impl Fs for SimFs {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        let disk = self.disk();
+        let disk = &mut *self.disk();
         let inode = disk.existing(path)?;
         disk.metadata(inode)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let disk = self.disk();
-        let entries = disk.image.entries(disk.dir(path)?);
+        let disk = &mut *self.disk();
+        let dir = disk.dir(path)?;
+        let entries = disk.image.entries(dir);
         let entry = |(name, inode)| {
             let name = OsStr::from_bytes(name).to_owned();
             DirEntry { name, kind: disk.kind(inode) }
@@ -187,7 +188,7 @@ impl Fs for SimFs {
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        let disk = self.disk();
+        let disk = &mut *self.disk();
         let inode = disk.existing(path)?;
         match disk.image.symlink_target(inode) {
             Some(target) => Ok(OsStr::from_bytes(target).into()),

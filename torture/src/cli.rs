@@ -27,6 +27,11 @@ Example: plugpull torture
     /// Check the integrity of a store: hashes, references, refs, leftover temps
     #[command(after_help = "Example: plugpull audit /tmp/store --message-format json-lines")]
     Audit(AuditArgs),
+    /// Explain the persistence models: what a crash may lose, reorder or tear
+    #[command(after_help = "\
+Example: plugpull models
+         plugpull models ext4")]
+    Models(ModelsArgs),
     /// Use a store by hand
     #[command(subcommand)]
     Store(StoreCommand),
@@ -104,6 +109,16 @@ pub struct WriterArgs {
 pub struct AuditArgs {
     /// The store's directory
     pub dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
+/// Arguments of `plugpull models`.
+#[derive(Clone, Debug, Args)]
+pub struct ModelsArgs {
+    /// A preset, or a model file of your own (`mine.toml`) [default: all presets, without their rules]
+    pub name: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub message_format: MessageFormat,

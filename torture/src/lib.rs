@@ -12,6 +12,7 @@ pub mod cli;
 pub mod exit;
 pub mod explore;
 pub mod kill;
+pub mod models_command;
 pub mod options;
 pub mod oracle;
 pub mod plan;
@@ -53,6 +54,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Torture(args) => torture_command::run(args),
         Command::Audit(args) => audit_command::run(args),
+        Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),
         Command::TortureWriter(args) => writer::run(args),
     }

@@ -21,7 +21,7 @@ pub struct CrashState {
     point: u32,
     /// Whether the positions are those of the effects that survived; else of those that were lost.
     /// The shorter list is kept.
-    survived: bool,
+    kept: bool,
     positions: Vec<u32>,
 }
 
@@ -52,13 +52,13 @@ impl CrashState {
     /// The state of a window in which these pending effects survived.
     pub fn new(window: &Window, survives: &[bool]) -> Self {
         let lost = survives.iter().filter(|survives| !**survives).count();
-        let survived = lost * 2 > survives.len();
-        let positions = (0..).zip(survives).filter(|(_, survives)| **survives == survived);
+        let kept = lost * 2 > survives.len();
+        let positions = (0..).zip(survives).filter(|(_, survives)| **survives == kept);
         Self {
             model: window.order.model().name.clone(),
             digest: window.order.digest(),
             point: window.point(),
-            survived,
+            kept,
             positions: positions.map(|(position, _)| position).collect(),
         }
     }
@@ -94,13 +94,13 @@ impl CrashState {
         }
         let window = Window::at(order, self.point);
         let pending = window.pending().len();
-        let mut survives = vec![!self.survived; pending];
+        let mut survives = vec![!self.kept; pending];
         for position in &self.positions {
             let Some(survives) = survives.get_mut(*position as usize) else {
                 let text = format!("{pending} effects are pending at {}", self.point);
                 return Err(StateError::Impossible(text));
             };
-            *survives = self.survived;
+            *survives = self.kept;
         }
         if window.is_legal(&survives) {
             Ok((window, survives))
@@ -114,7 +114,7 @@ impl CrashState {
 impl fmt::Display for CrashState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pp1:{}:{:016x}:{}:", self.model, self.digest, self.point)?;
-        f.write_char(if self.survived { '+' } else { '-' })?;
+        f.write_char(if self.kept { '+' } else { '-' })?;
         let mut separator = "";
         for position in &self.positions {
             write!(f, "{separator}{position}")?;
@@ -134,18 +134,15 @@ impl FromStr for CrashState {
 
 fn parse(token: &str) -> Option<CrashState> {
     // A model of one's own may have any name.
-    let (head, lost) = token.rsplit_once(':')?;
-    let (head, point) = head.rsplit_once(':')?;
-    let (head, digest) = head.rsplit_once(':')?;
-    let model = head.strip_prefix("pp1:")?.to_owned();
+    let (rest, effects) = token.rsplit_once(':')?;
+    let (rest, point) = rest.rsplit_once(':')?;
+    let (rest, digest) = rest.rsplit_once(':')?;
+    let model = rest.strip_prefix("pp1:")?.to_owned();
     let digest = u64::from_str_radix(digest, 16).ok()?;
     let point = point.parse().ok()?;
-    let (survived, list) = match lost.split_at_checked(1)? {
-        ("-", list) => (false, list),
-        ("+", list) => (true, list),
-        _ => return None,
-    };
-    let positions = list.split('.').filter(|position| !position.is_empty());
+    let kept = effects.starts_with('+');
+    let numbers = effects.strip_prefix(['+', '-'])?;
+    let positions = numbers.split('.').filter(|number| !number.is_empty());
     let positions = positions.map(str::parse).collect::<Result<_, _>>().ok()?;
-    Some(CrashState { model, digest, point, survived, positions })
+    Some(CrashState { model, digest, point, kept, positions })
 }

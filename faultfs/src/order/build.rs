@@ -123,13 +123,6 @@ impl Builder {
         let before = self.cache.clone();
         op.apply(&mut self.cache, time);
         match op {
-            Op::Create { .. }
-            | Op::Mkdir { .. }
-            | Op::Symlink { .. }
-            | Op::Link { .. }
-            | Op::Unlink { .. }
-            | Op::Rmdir { .. }
-            | Op::Rename { .. } => self.change_names(op),
             Op::Write { inode, offset, bytes } => {
                 self.write(&before, *inode, *offset, bytes.len() as u64);
             }
@@ -138,6 +131,7 @@ impl Builder {
             Op::SetMode { inode, .. } | Op::SetModified { inode, .. } => self.attributes(*inode),
             Op::SyncData { inode } => self.barrier(*inode, false),
             Op::SyncAll { inode } => self.barrier(*inode, true),
+            _ => self.change_names(op),
         }
     }
 

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use super::fail;
 use super::lock::Locks;
-use super::path::{self, Place};
+use super::path::{self, Near, Place};
 use crate::{DiskImage, Entry, Event, FileKind, Inode, Metadata, Op, Trace};
 
 /// The clock of a new disk: 2026-01-01T00:00:00Z.
@@ -34,6 +34,7 @@ pub(super) struct Disk {
     next_handle: u64,
     nonce: u64,
     clock: SystemTime,
+    near: Near,
 }
 
 impl Default for Disk {
@@ -48,6 +49,7 @@ impl Default for Disk {
             next_handle: 0,
             nonce: 0,
             clock: SystemTime::UNIX_EPOCH + START,
+            near: Near::default(),
         }
     }
 }
@@ -89,6 +91,9 @@ impl Disk {
         });
         let time = self.tick();
         op.apply(&mut self.image, time);
+        if op.changes_names() {
+            self.near = Near::default();
+        }
         let thread = u32::try_from(thread).unwrap_or(u32::MAX);
         self.trace.events.push(Event::Op { thread, time, op });
     }
@@ -115,8 +120,11 @@ impl Disk {
     }
 
     /// The inode at `path`, which must exist; the last component is not followed.
-    pub(super) fn existing(&self, path: &Path) -> io::Result<Inode> {
-        Place::find(&self.image, path)?.existing()
+    pub(super) fn existing(&mut self, path: &Path) -> io::Result<Inode> {
+        match path::plain(&self.image, path, &mut self.near) {
+            Some(inode) => Ok(inode),
+            None => Place::find(&self.image, path)?.existing(),
+        }
     }
 
     /// A free name for something new.
@@ -129,8 +137,11 @@ impl Disk {
     }
 
     /// The directory that `path` leads to, symbolic links followed.
-    pub(super) fn dir(&self, path: &Path) -> io::Result<Inode> {
-        let inode = path::follow(&self.image, path)?;
+    pub(super) fn dir(&mut self, path: &Path) -> io::Result<Inode> {
+        let inode = match path::plain(&self.image, path, &mut self.near) {
+            Some(inode) => inode,
+            None => path::follow(&self.image, path)?,
+        };
         match self.kind(inode) {
             FileKind::Dir => Ok(inode),
             _ => fail(Errno::ENOTDIR),

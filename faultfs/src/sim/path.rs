@@ -71,6 +71,46 @@ pub(super) fn follow(image: &DiskImage, path: &Path) -> io::Result<Inode> {
     walk(image, path, true)?.existing()
 }
 
+/// The inode at a path of plain directories and a plain name, whose directory may be the one of the
+/// path before; `None` for everything that needs a closer look, and for what does not exist.
+pub(super) fn plain(image: &DiskImage, path: &Path, near: &mut Near) -> Option<Inode> {
+    let path = path.as_os_str().as_bytes();
+    let cut = path.iter().rposition(|byte| *byte == b'/')?;
+    let (dir, name) = (&path[..cut], &path[cut + 1..]);
+    if path.len() > PATH_MAX || !is_plain(name) {
+        return None;
+    }
+    if near.path != dir {
+        let mut inode = DiskImage::ROOT;
+        for name in dir.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            // What is no directory has no entries.
+            inode = image.lookup(inode, name).filter(|_| is_plain(name))?;
+        }
+        near.path.clear();
+        near.path.extend_from_slice(dir);
+        near.inode = inode;
+    }
+    let inode = image.lookup(near.inode, name)?;
+    (image.kind(inode) != Some(FileKind::Symlink)).then_some(inode)
+}
+
+fn is_plain(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX
+}
+
+/// The directory in which something was found last: the next one is often looked for beside it. No
+/// longer true after any change of a name.
+pub(super) struct Near {
+    path: Vec<u8>,
+    inode: Inode,
+}
+
+impl Default for Near {
+    fn default() -> Self {
+        Self { path: Vec::new(), inode: DiskImage::ROOT }
+    }
+}
+
 fn walk(image: &DiskImage, path: &Path, follow_last: bool) -> io::Result<Place> {
     let path = path.as_os_str().as_bytes();
     if path.is_empty() {
