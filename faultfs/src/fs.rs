@@ -11,6 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::errno::Errno;
+
+use crate::FsyncFailure;
+
 /// Names: creating, finding, renaming and removing files and directories.
 ///
 /// A path's last component is never followed when it is a symbolic link, except by
@@ -94,6 +98,12 @@ pub trait FsFile: Send + Sync {
     /// Barrier: content, size, mode and times are durable; the file's name is not (fsync(2)).
     /// After an error nothing is known about any earlier write, and a second call tells nothing.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Lets a sync fail, for injected faults; no program calls it. A disk that cannot play the
+    /// personality (all but the simulated one) makes no sync and returns `EIO`.
+    fn fail_sync(&self, _how: FsyncFailure) -> io::Result<()> {
+        Err(Errno::EIO.into())
+    }
 
     /// What the open file is now, also after it lost its last name (fstat).
     fn metadata(&self) -> io::Result<Metadata>;

@@ -4,6 +4,9 @@
 //! [`Watcher`] that sees every call before it is made and may let it fail ([`Watched`]). Dispatch
 //! is static: over [`RealFs`] a call through the seam is the system call.
 //!
+//! With the feature `fault`, a `FaultPlan` says which calls fail and how; `Faulty` is any file system
+//! under such a plan.
+//!
 //! With the feature `sim` there is a simulated disk as well: `SimFs` behaves like Linux in memory,
 //! and writes down a `Trace` of all that happened to it.
 //!
@@ -30,7 +33,10 @@
 
 #[cfg(feature = "sim")]
 mod crash;
+#[cfg(feature = "fault")]
+mod fault;
 mod fs;
+mod fsync_failure;
 #[cfg(feature = "sim")]
 mod image;
 #[cfg(feature = "sim")]
@@ -50,16 +56,19 @@ mod watch;
 
 #[cfg(feature = "sim")]
 pub use crash::{CrashState, Legal, StateError, Window};
+#[cfg(feature = "fault")]
+pub use fault::{Errno, Fault, FaultPlan, FaultRule, Faults, Faulty, Pattern, PatternError, Torn};
 pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, LockMode, Metadata};
+pub use fsync_failure::FsyncFailure;
 #[cfg(feature = "sim")]
 pub use image::{Attributes, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs};
 #[cfg(feature = "sim")]
 pub use model::{
-    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFailure, FsyncFile,
-    MetadataOrder, Model, ModelError, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
+    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFile, MetadataOrder,
+    Model, ModelError, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
 };
 #[cfg(feature = "sim")]
-pub use op::{Entry, Op};
+pub use op::{Entry, Op, Reverted};
 #[cfg(feature = "sim")]
 pub use order::{Change, Effect, EffectId, PersistOrder};
 pub use real::{RealFile, RealFs};

@@ -14,9 +14,11 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::FsyncFailure;
+
 pub use rules::{
-    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFailure, FsyncFile,
-    MetadataOrder, RenameAtomicity, Replace, Rule, Tear, Truncated,
+    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFile, MetadataOrder,
+    RenameAtomicity, Replace, Rule, Tear, Truncated,
 };
 
 /// A named persistence model.

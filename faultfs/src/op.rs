@@ -1,7 +1,8 @@
 //! Ops: the calls that can change the disk, with everything needed to make them again.
 //!
 //! An Op speaks of inodes, never of paths or open files: a path may lead elsewhere by the time the
-//! change reaches the disk. Only calls that succeeded are Ops. Not for reads, locks and look-ups.
+//! change reaches the disk. Only calls that succeeded are Ops, and syncs that failed: what these drop no
+//! later barrier makes durable. Not for reads, locks and look-ups.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::time;
-use crate::{Attributes, DiskImage, Inode};
+use crate::{Attributes, DiskImage, Inode, Page};
 
 /// A place for a name: the directory and the name in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,6 +126,26 @@ pub enum Op {
         /// The file or directory.
         inode: Inode,
     },
+    /// A sync that made nothing durable (see `FsyncFailure`). The caller was told, or, on ext4 with
+    /// journaled data, will be by its next sync.
+    SyncFailed {
+        /// The file.
+        inode: Inode,
+        /// Whether the bytes written to the file since its last barrier will not reach the disk by any
+        /// later one. A page that is written again goes there as a whole, with what it held.
+        drops: bool,
+        /// What the file shows from now on, where the failure took changes back.
+        reverted: Option<Reverted>,
+    },
+}
+
+/// A file that went back to what was synced last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reverted {
+    /// Its length in bytes.
+    pub len: u64,
+    /// The pages below that length which changed: index, and bytes without the zeros at the end.
+    pub pages: Vec<(u64, Arc<[u8]>)>,
 }
 
 impl Op {
@@ -163,7 +184,14 @@ impl Op {
             }
             Self::SetMode { inode, mode } => change(image, *inode, |a| a.mode = *mode),
             Self::SetModified { inode, time } => touch(image, *inode, *time),
-            Self::SyncData { .. } | Self::SyncAll { .. } => {}
+            Self::SyncFailed { inode, reverted: Some(reverted), .. } => {
+                image.set_len(*inode, reverted.len);
+                for (index, bytes) in &reverted.pages {
+                    let page = (!bytes.is_empty()).then(|| Arc::new(Page::new(bytes)));
+                    image.set_page(*inode, *index, page);
+                }
+            }
+            Self::SyncData { .. } | Self::SyncAll { .. } | Self::SyncFailed { .. } => {}
         }
     }
 

@@ -7,6 +7,8 @@
 //! simulated: permissions, quotas, and a full disk.
 
 mod disk;
+mod errors;
+mod failed;
 mod file;
 mod lock;
 mod path;

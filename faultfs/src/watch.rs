@@ -3,17 +3,23 @@
 //! One wrapper for every purpose: the watcher may record the call, count it, let it fail with an
 //! errno of its choice, or kill the process right there. Wrapped around any [`Fs`].
 //!
-//! Not for changing a call's data or result: a call is made as it was asked, or not at all.
+//! A call is made as it was asked, or not at all; but a watcher may also change what a read returned,
+//! shorten a write, and let a sync fail on its way. Not for faults themselves: `fault` has them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Access, DirEntry, Fs, FsFile, LockMode, Metadata};
+use crate::{Access, DirEntry, Fs, FsFile, FsyncFailure, LockMode, Metadata};
 
 /// What kind of call is about to be made; the names are those of [`Fs`] and [`FsFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "fault",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[expect(missing_docs, reason = "each variant is the method of that name")]
 pub enum CallKind {
     CreateNew,
@@ -76,6 +82,22 @@ impl CallKind {
             Self::Unlock => "unlock",
         }
     }
+
+    /// Whether it can change the disk, or is a barrier: whether it is an Op when it succeeds.
+    pub fn can_be_op(self) -> bool {
+        !matches!(
+            self,
+            Self::Open
+                | Self::Metadata
+                | Self::ReadDir
+                | Self::ReadLink
+                | Self::ReadAt
+                | Self::FileMetadata
+                | Self::Lock
+                | Self::TryLock
+                | Self::Unlock
+        )
+    }
 }
 
 /// One call, about to be made.
@@ -93,6 +115,34 @@ pub struct Call<'a> {
 pub trait Watcher: Send + Sync {
     /// Called before the call is made; an error is returned to the caller instead of making it.
     fn before(&self, call: &Call<'_>) -> io::Result<()>;
+
+    /// Sees what a read that was let pass returned, and may change it.
+    fn after_read(
+        &self,
+        _call: &Call<'_>,
+        _file: &dyn FsFile,
+        _offset: u64,
+        _read: &mut [u8],
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// How many of its `len` bytes a write that was let pass is to write; without an offset it is an
+    /// append.
+    fn len_to_write(
+        &self,
+        _call: &Call<'_>,
+        _file: &dyn FsFile,
+        _offset: Option<u64>,
+        len: usize,
+    ) -> io::Result<usize> {
+        Ok(len)
+    }
+
+    /// How a sync of a file that was let pass is to fail, if at all.
+    fn sync_failure(&self, _call: &Call<'_>) -> Option<FsyncFailure> {
+        None
+    }
 }
 
 /// Any file system, with a [`Watcher`] before it.
@@ -126,8 +176,34 @@ pub struct WatchedFile<H, W> {
 }
 
 impl<H, W: Watcher> WatchedFile<H, W> {
+    fn call(&self, kind: CallKind) -> Call<'_> {
+        Call { kind, path: &self.path, to: None }
+    }
+
     fn show(&self, kind: CallKind) -> io::Result<()> {
-        self.watcher.before(&Call { kind, path: &self.path, to: None })
+        self.watcher.before(&self.call(kind))
+    }
+}
+
+impl<H: FsFile, W: Watcher> WatchedFile<H, W> {
+    /// What the watcher lets a write write.
+    fn to_write<'b>(
+        &self,
+        kind: CallKind,
+        buf: &'b [u8],
+        offset: Option<u64>,
+    ) -> io::Result<&'b [u8]> {
+        self.show(kind)?;
+        let len = self.watcher.len_to_write(&self.call(kind), &self.inner, offset, buf.len())?;
+        Ok(buf.get(..len).unwrap_or(buf))
+    }
+
+    fn sync(&self, kind: CallKind, sync: impl FnOnce(&H) -> io::Result<()>) -> io::Result<()> {
+        self.show(kind)?;
+        match self.watcher.sync_failure(&self.call(kind)) {
+            Some(how) => self.inner.fail_sync(how),
+            None => sync(&self.inner),
+        }
     }
 }
 
@@ -216,16 +292,19 @@ impl<F: Fs, W: Watcher> Fs for Watched<F, W> {
 impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.show(CallKind::ReadAt)?;
-        self.inner.read_at(buf, offset)
+        let n = self.inner.read_at(buf, offset)?;
+        let (call, read) = (self.call(CallKind::ReadAt), buf.get_mut(..n).unwrap_or_default());
+        self.watcher.after_read(&call, &self.inner, offset, read)?;
+        Ok(n)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.show(CallKind::WriteAt)?;
+        let buf = self.to_write(CallKind::WriteAt, buf, Some(offset))?;
         self.inner.write_at(buf, offset)
     }
 
     fn append(&self, buf: &[u8]) -> io::Result<usize> {
-        self.show(CallKind::Append)?;
+        let buf = self.to_write(CallKind::Append, buf, None)?;
         self.inner.append(buf)
     }
 
@@ -235,13 +314,15 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.show(CallKind::SyncData)?;
-        self.inner.sync_data()
+        self.sync(CallKind::SyncData, H::sync_data)
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        self.show(CallKind::SyncAll)?;
-        self.inner.sync_all()
+        self.sync(CallKind::SyncAll, H::sync_all)
+    }
+
+    fn fail_sync(&self, how: FsyncFailure) -> io::Result<()> {
+        self.inner.fail_sync(how)
     }
 
     fn metadata(&self) -> io::Result<Metadata> {

@@ -2,6 +2,7 @@
 //!
 //! Not for attributes or names. [`DiskImage`] says what bytes beyond the length mean.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -202,6 +203,13 @@ impl DiskImage {
     pub fn pages(&self, inode: Inode) -> impl Iterator<Item = (u64, &Arc<Page>)> {
         let pages = self.file(inode).into_iter().flat_map(|content| content.pages().iter());
         pages.map(|(index, page)| (*index, page))
+    }
+
+    /// The pages in which a file differs from what it is in `other`; also pages that only one of the two
+    /// has, and hidden ones. Lengths do not count.
+    pub(crate) fn changed_pages(&self, other: &Self, inode: Inode) -> BTreeSet<u64> {
+        let either = self.pages(inode).chain(other.pages(inode)).map(|(index, _)| index);
+        either.filter(|index| self.page(inode, *index) != other.page(inode, *index)).collect()
     }
 
     /// Puts or removes one page and leaves the length: what lies beyond it is hidden until the

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::FsyncFailure;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
@@ -117,12 +118,38 @@ rules! {
         Honoured "honoured" "Yes.",
         Ignored "ignored" "No: the disk acknowledges the flush and keeps nothing.",
     }
-    FsyncFailure "fsync_failure" "What a failed fsync leaves in the cache and on the disk, and who is told." {
-        Ext4Ordered "ext4_ordered" "The pages are marked clean and keep the new bytes, which will not be written; each open file is told once.",
-        Ext4Data "ext4_data" "As ext4_ordered, but the failing fsync succeeds and the next one fails.",
-        Xfs "xfs" "As ext4_ordered.",
-        Btrfs "btrfs" "The file reverts to what was synced last; each open file is told once.",
-        Redirty "redirty" "The pages stay dirty, and the next fsync tries again (FreeBSD).",
+}
+
+impl FsyncFailure {
+    /// The rule in words.
+    pub const RULE: Rule = Rule {
+        name: "fsync_failure",
+        says: "What a failed fsync leaves in the cache and on the disk, and who is told.",
+        values: &[
+            (
+                "ext4_ordered",
+                "The pages are marked clean and keep the new bytes, which will not be written; each open file is told once.",
+            ),
+            (
+                "ext4_data",
+                "As ext4_ordered, but the failing fsync succeeds and the next one fails.",
+            ),
+            ("xfs", "As ext4_ordered."),
+            ("btrfs", "The file reverts to what was synced last; each open file is told once."),
+            ("redirty", "The pages stay dirty, and the next fsync tries again (FreeBSD)."),
+        ],
+    };
+}
+
+impl fmt::Display for FsyncFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext4Ordered => "ext4_ordered",
+            Self::Ext4Data => "ext4_data",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::Redirty => "redirty",
+        })
     }
 }
 

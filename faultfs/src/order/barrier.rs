@@ -1,7 +1,7 @@
 //! Barriers: which effects a sync makes durable under the model, with all that these need.
 
 use super::build::{Builder, Place};
-use super::effect::{Change, EffectId, NEVER};
+use super::effect::{EffectId, NEVER};
 use crate::{Barriers, Fdatasync, FileKind, FsyncDir, FsyncFile, Inode};
 
 impl Builder {

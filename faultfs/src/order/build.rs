@@ -131,6 +131,10 @@ impl Builder {
             Op::SetMode { inode, .. } | Op::SetModified { inode, .. } => self.attributes(*inode),
             Op::SyncData { inode } => self.barrier(*inode, false),
             Op::SyncAll { inode } => self.barrier(*inode, true),
+            Op::SyncFailed { inode, drops: true, reverted } => {
+                self.give_up(*inode, reverted.is_some());
+            }
+            Op::SyncFailed { .. } => {}
             _ => self.change_names(op),
         }
     }

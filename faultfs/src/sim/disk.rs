@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 
+use super::errors::Errors;
 use super::fail;
 use super::lock::Locks;
 use super::path::{self, Near, Place};
@@ -28,6 +29,7 @@ pub(super) struct Disk {
     pub(super) trace: Trace,
     threads: Vec<ThreadId>,
     pub(super) locks: Locks,
+    pub(super) errors: Errors,
     /// How many open files each inode has; without a name and without one of these it is gone.
     open: BTreeMap<Inode, u32>,
     next_inode: u64,
@@ -44,6 +46,7 @@ impl Default for Disk {
             trace: Trace::default(),
             threads: Vec::new(),
             locks: Locks::default(),
+            errors: Errors::default(),
             open: BTreeMap::new(),
             next_inode: DiskImage::ROOT.0 + 1,
             next_handle: 0,
@@ -78,6 +81,7 @@ impl Disk {
     pub(super) fn open(&mut self, inode: Inode) -> u64 {
         *self.open.entry(inode).or_default() += 1;
         self.next_handle += 1;
+        self.errors.sample(inode, self.next_handle);
         self.next_handle
     }
 
@@ -219,11 +223,13 @@ impl Disk {
     pub(super) fn forget_if_gone(&mut self, inode: Inode) {
         if self.image.links(inode) == 0 && !self.open.contains_key(&inode) {
             self.image.forget(inode);
+            self.errors.forget(inode);
         }
     }
 
     pub(super) fn close(&mut self, inode: Inode, handle: u64) {
         self.locks.release(inode, handle);
+        self.errors.close(handle);
         if let Some(count) = self.open.get_mut(&inode) {
             *count -= 1;
             if *count == 0 {

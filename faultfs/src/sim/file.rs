@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::disk::Disk;
 use super::{SimFs, fail};
-use crate::{Access, FileKind, FsFile, Inode, LockMode, Metadata, Op};
+use crate::{Access, FileKind, FsFile, FsyncFailure, Inode, LockMode, Metadata, Op};
 
 /// Largest file, as on Linux: offsets are signed.
 const MAX_LEN: u64 = i64::MAX as u64;
@@ -37,8 +37,8 @@ impl SimFile {
         if self.access == Access::Read {
             return fail(Errno::EBADF);
         }
-        let offset = offset.unwrap_or_else(|| disk.image.len(self.inode));
         if !buf.is_empty() {
+            let offset = offset.unwrap_or_else(|| disk.image.len(self.inode));
             if !fits(offset, buf.len()) {
                 return fail(Errno::EINVAL);
             }
@@ -83,13 +83,15 @@ impl FsFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.make(Op::SyncData { inode: self.inode });
-        Ok(())
+        self.fs.disk().sync(self.inode, self.handle, Op::SyncData { inode: self.inode })
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        self.make(Op::SyncAll { inode: self.inode });
-        Ok(())
+        self.fs.disk().sync(self.inode, self.handle, Op::SyncAll { inode: self.inode })
+    }
+
+    fn fail_sync(&self, how: FsyncFailure) -> io::Result<()> {
+        self.fs.disk().fail_sync(self.inode, self.handle, how)
     }
 
     fn metadata(&self) -> io::Result<Metadata> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::record::{Content, Record};
-use crate::{Attributes, DiskImage, Entry, Event, FileKind, Inode, Op, PAGE, Page};
+use crate::{Attributes, DiskImage, Entry, Event, FileKind, Inode, Op, PAGE, Page, Reverted};
 
 /// Longest name of a directory entry, in bytes.
 const NAME_MAX: usize = 255;
@@ -53,8 +53,10 @@ impl Check {
             return Ok(());
         }
         match content {
-            Content::File { len } if *len > MAX_LEN => return Err("a file that is too long"),
-            Content::File { .. } => self.new_inode(inode, FileKind::File)?,
+            Content::File { len } => {
+                is_len(*len)?;
+                self.new_inode(inode, FileKind::File)?;
+            }
             Content::Dir => self.new_inode(inode, FileKind::Dir)?,
             Content::Symlink { .. } => self.new_inode(inode, FileKind::Symlink)?,
         }
@@ -73,10 +75,7 @@ impl Check {
 
     fn add_page(&mut self, inode: Inode, index: u64, bytes: &[u8]) -> Checked {
         self.is(inode, FileKind::File)?;
-        let start = index.checked_mul(PAGE as u64).ok_or("a page beyond any file")?;
-        if bytes.len() > PAGE || start + bytes.len() as u64 > self.image.len(inode) {
-            return Err("bytes beyond the end of their file");
-        }
+        is_page(index, bytes, self.image.len(inode))?;
         self.image.set_page(inode, index, Some(Arc::new(Page::new(bytes))));
         Ok(())
     }
@@ -120,12 +119,18 @@ impl Check {
             }
             Op::SetLen { inode, len } => {
                 self.is(*inode, FileKind::File)?;
-                if *len > MAX_LEN { Err("a file that is too long") } else { Ok(()) }
+                is_len(*len)
+            }
+            Op::SyncFailed { inode, reverted: Some(Reverted { len, pages }), .. } => {
+                self.is(*inode, FileKind::File)?;
+                is_len(*len)?;
+                pages.iter().try_for_each(|(index, bytes)| is_page(*index, bytes, *len))
             }
             Op::SetMode { inode, .. }
             | Op::SetModified { inode, .. }
             | Op::SyncData { inode }
-            | Op::SyncAll { inode } => self.is_known(*inode),
+            | Op::SyncAll { inode }
+            | Op::SyncFailed { inode, reverted: None, .. } => self.is_known(*inode),
         }
     }
 
@@ -160,6 +165,17 @@ impl Check {
     fn is_known(&self, inode: Inode) -> Checked {
         if self.kinds.contains_key(&inode) { Ok(()) } else { Err("an inode that is not there") }
     }
+}
+
+fn is_len(len: u64) -> Checked {
+    if len > MAX_LEN { Err("a file that is too long") } else { Ok(()) }
+}
+
+/// Whether it can be a page of a file of this length, without the zeros at the page's end.
+fn is_page(index: u64, bytes: &[u8], len: u64) -> Checked {
+    let start = index.checked_mul(PAGE as u64).ok_or("a page beyond any file")?;
+    let end = start.checked_add(bytes.len() as u64).filter(|_| bytes.len() <= PAGE);
+    end.filter(|end| *end <= len).map(|_| ()).ok_or("bytes beyond the end of their file")
 }
 
 fn is_name(name: &[u8]) -> Checked {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::{Event, Trace};
-use crate::{DiskImage, Entry, Inode, Op, time};
+use crate::{DiskImage, Entry, Inode, Op, Reverted, time};
 
 impl Trace {
     /// Writes one JSON object for each event. Paths are those at the time of the event; bytes that are
@@ -76,6 +76,14 @@ fn describe(image: &DiskImage, op: &Op) -> Value {
             json!({ "op": "sync_data", "path": file(inode), "inode": inode })
         }
         Op::SyncAll { inode } => json!({ "op": "sync_all", "path": file(inode), "inode": inode }),
+        Op::SyncFailed { inode, drops, reverted } => {
+            let pages = |r: &Reverted| r.pages.iter().map(|(index, _)| *index).collect::<Vec<_>>();
+            let reverted = reverted.as_ref().map(|r| json!({ "len": r.len, "pages": pages(r) }));
+            json!({
+                "op": "sync_failed", "path": file(inode), "inode": inode,
+                "drops": drops, "reverted": reverted,
+            })
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Access, Entry, Fs, FsFile, Inode, SimFs};
+use crate::{Access, Entry, Fs, FsFile, FsyncFailure, Inode, Reverted, SimFs};
 
 /// A small trace over a start image with all that an image can hold, and every kind of Op.
 fn small() -> Trace {
@@ -26,6 +26,8 @@ fn small() -> Trace {
     file.sync_data().unwrap();
     file.sync_all().unwrap();
     disk.mark(b"committed 1\n");
+    file.write_all_at(b"lost", 4).unwrap();
+    file.fail_sync(FsyncFailure::Btrfs).unwrap_err();
     disk.mkdir(at("/e"), 0o700).unwrap();
     disk.create_new(at("/e/new"), 0o644).unwrap();
     disk.symlink(at("x"), at("/e/link")).unwrap();
@@ -123,6 +125,9 @@ fn the_lines_name_paths_as_they_were() {
     assert_eq!(lines[0]["op"], "write");
     assert_eq!(lines[0]["len"], 4);
     assert_eq!(lines[6]["mark"], "committed 1\n");
+    assert_eq!(lines[8]["op"], "sync_failed");
+    assert_eq!(lines[8]["drops"], true);
+    assert_eq!(lines[8]["reverted"], serde_json::json!({ "len": 100, "pages": [0] }));
     let exchange = lines.iter().find(|line| line["op"] == "exchange").unwrap();
     assert_eq!((&exchange["path"], &exchange["to"]), (&"/e".into(), &"/soft".into()));
     let unlink = lines.iter().find(|line| line["op"] == "unlink").unwrap();
@@ -186,6 +191,41 @@ fn directories_below_themselves_are_no_endless_path() {
         trace.events.push(Event::Op { thread: 0, time: SystemTime::UNIX_EPOCH, op });
     }
     assert!(go_through(&bytes_of(&trace)));
+}
+
+#[test]
+fn a_failed_sync_that_reverts_what_cannot_be_is_refused() {
+    let read_with = |inode, len, index, bytes: &[u8]| {
+        let mut trace = small();
+        let reverted = Some(Reverted { len, pages: vec![(index, bytes.into())] });
+        let op = Op::SyncFailed { inode, drops: true, reverted };
+        trace.events.push(Event::Op { thread: 0, time: SystemTime::UNIX_EPOCH, op });
+        let read = Trace::read_from(bytes_of(&trace).as_slice());
+        read.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let file = *small()
+        .ops()
+        .find_map(|op| {
+            match op {
+                Op::Write { inode, .. } => Some(inode),
+                _ => None,
+            }
+            .copied()
+        })
+        .as_ref()
+        .unwrap();
+    assert_eq!(read_with(file, 4100, 1, b"four"), Ok(()));
+    let cases = [
+        (DiskImage::ROOT, 4100, 1, &b"four"[..], "another kind"),
+        (file, 4099, 1, b"four", "beyond the end"),
+        (file, u64::MAX, 1, b"four", "too long"),
+        (file, 4100, u64::MAX, b"four", "beyond any file"),
+        (file, 9000, 0, &[1; 4097], "beyond the end"),
+    ];
+    for (inode, len, index, bytes, problem) in cases {
+        let told = read_with(inode, len, index, bytes).unwrap_err();
+        assert!(told.contains(problem), "{told}");
+    }
 }
 
 /// The end of a trace of so many records.

@@ -90,7 +90,7 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::SetMode { inode, .. }
                 | Op::SetModified { inode, .. } => dirty.push(*inode),
                 Op::SyncAll { inode } => dirty.retain(|dirty| dirty != inode),
-                Op::SyncData { .. } => {}
+                Op::SyncData { .. } | Op::SyncFailed { .. } => {}
             },
         }
     }
