@@ -1,5 +1,5 @@
 //! The atomic write: a file is its old content or its new content, whole, at every moment and after
-//! every power cut; and after `Ok`, it is the new one.
+//! every power cut; after `Ok` it is the new one, and after an error the old one.
 //!
 //! For small files that are replaced (refs, HEAD, lists) and for anybody's text or JSON file.
 //! Objects, which are never replaced, have their own last step in `object`.
@@ -10,23 +10,36 @@ use std::path::{Path, PathBuf};
 use faultfs::{FileKind, Fs};
 use serde::Serialize;
 
-use crate::durability::{Durability, Outcome, Reached, Receipt};
+use crate::barrier::Barrier;
+use crate::disk::Disk;
+use crate::durability::{Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::layout::STATE_TEMP;
+use crate::open::Options;
+use crate::planted::{Bug, wrong};
 use crate::temp::Temp;
+use crate::undo::Undo;
 
 /// Mode of state files and directories before the umask takes its share.
 const STATE_MODE: u32 = 0o666;
 pub(crate) const DIR_MODE: u32 = 0o777;
 
-/// Writes `text` to `path` atomically and durably, creating missing parent directories.
+/// The two barriers of a replaced file: of its bytes and of its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Barriers {
+    pub(crate) file: Barrier,
+    pub(crate) dir: Barrier,
+}
+
+/// Writes `text` to `path` atomically and durably, creating missing parent directories. `options` may
+/// be a [`Durability`](crate::Durability) alone. Two writers of one file need a lock of their own.
 pub fn write_text_atomic<F: Fs>(
     fs: &F,
     path: &Path,
     text: &str,
-    durability: Durability,
+    options: impl Into<Options>,
 ) -> Result<Receipt> {
-    write_bytes(fs, path, text.as_bytes(), durability)
+    write_bytes(Disk::new(fs, options.into()), path, text.as_bytes())
 }
 
 /// Writes `value` as indented JSON with a closing newline, as [`write_text_atomic`] does.
@@ -34,89 +47,95 @@ pub fn write_json_atomic<F: Fs, T: Serialize>(
     fs: &F,
     path: &Path,
     value: &T,
-    durability: Durability,
+    options: impl Into<Options>,
 ) -> Result<Receipt> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|e| Error::BadValue { kind: "JSON document", problem: e.to_string() })?;
     text.push(b'\n');
-    write_bytes(fs, path, &text, durability)
+    write_bytes(Disk::new(fs, options.into()), path, &text)
 }
 
-fn write_bytes<F: Fs>(
-    fs: &F,
-    path: &Path,
-    bytes: &[u8],
-    durability: Durability,
-) -> Result<Receipt> {
-    let parents = make_dirs(fs, parent(path), durability)?;
-    Ok(replace(fs, path, bytes, durability)?.after(parents))
+fn write_bytes<F: Fs>(disk: Disk<'_, F>, path: &Path, bytes: &[u8]) -> Result<Receipt> {
+    const TEXT: Barriers = Barriers { file: Barrier::TextFile, dir: Barrier::TextDir };
+    let parents = make_dirs(disk, parent(path), Barrier::TextParents)?;
+    if disk.has(Bug::TextTruncated) {
+        return wrong::cut_and_write(disk.fs, path, bytes);
+    }
+    Ok(replace(disk, path, bytes, TEXT)?.after(parents))
 }
 
 /// The atomic write into a directory that exists and is durable.
 pub(crate) fn replace<F: Fs>(
-    fs: &F,
+    disk: Disk<'_, F>,
     path: &Path,
     bytes: &[u8],
-    durability: Durability,
+    barriers: Barriers,
 ) -> Result<Receipt> {
-    let (mut temp, file) = written_temp(fs, path, bytes, durability)?;
+    let (mut temp, file) = written_temp(disk, path, bytes, barriers.file)?;
+    let undo = Undo::before(disk, path)?;
+    if disk.has(Bug::UnlinkThenRename) {
+        found(disk.fs.unlink(path)).at("remove", path)?;
+    }
+    if disk.has(Bug::DirSyncBeforeRename) {
+        disk.sync_dir(barriers.dir, parent(path))?;
+        return temp.rename(path).map(|()| wrong::DONE);
+    }
     temp.rename(path)?;
-    let entry = sync_dir(fs, parent(path), durability)?;
+    let entry = undo.unless(disk.sync_dir(barriers.dir, parent(path)), Some(temp.file()))?;
     Ok(Receipt { outcome: Outcome::Created, reached: file.max(entry) })
 }
 
-/// The atomic write of a file that is never replaced, only made if it is not there.
+/// The atomic write of a file that is never replaced, only made if it is not there. Its name is as
+/// visible as any other's then, whoever gave it; the barrier of the directory is the caller's.
 pub(crate) fn write_if_absent<F: Fs>(
-    fs: &F,
+    disk: Disk<'_, F>,
     path: &Path,
     bytes: &[u8],
-    durability: Durability,
-) -> Result<()> {
-    if found(fs.metadata(path)).at("stat", path)?.is_none() {
-        written_temp(fs, path, bytes, durability)?.0.rename_if_free(path)?;
+    barrier: Barrier,
+) -> Result<Reached> {
+    if found(disk.fs.metadata(path)).at("stat", path)?.is_some() {
+        return Ok(Reached::Durable);
     }
-    sync_dir(fs, parent(path), durability).map(|_| ())
+    let (mut temp, reached) = written_temp(disk, path, bytes, barrier)?;
+    temp.rename_if_free(path)?;
+    Ok(reached)
 }
 
 /// A temp beside `path` with these bytes, synced; it only lacks its name.
 fn written_temp<'f, F: Fs>(
-    fs: &'f F,
+    disk: Disk<'f, F>,
     path: &Path,
     bytes: &[u8],
-    durability: Durability,
+    barrier: Barrier,
 ) -> Result<(Temp<'f, F>, Reached)> {
-    let mut temp = Temp::create(fs, parent(path), STATE_TEMP, STATE_MODE)?;
+    let mut temp = temp_beside(disk, path)?;
+    if disk.has(Bug::SyncBeforeLastWrite) {
+        let reached = wrong::sync_in_the_middle(&mut temp, bytes, path)?;
+        return Ok((temp, reached));
+    }
     temp.write(bytes)?;
-    let reached = temp.sync(durability)?;
+    let reached = temp.sync(barrier)?;
     Ok((temp, reached))
 }
 
-/// Removes a file durably; says whether it was there.
-pub(crate) fn remove<F: Fs>(fs: &F, path: &Path, durability: Durability) -> Result<bool> {
-    let was_there = found(fs.unlink(path)).at("remove", path)?.is_some();
-    sync_dir(fs, parent(path), durability)?;
-    Ok(was_there)
-}
-
-/// The barrier of a directory's entries.
-pub(crate) fn sync_dir<F: Fs>(fs: &F, dir: &Path, durability: Durability) -> Result<Reached> {
-    durability.judge(fs.sync_dir(dir)).at("sync directory", dir)
+/// An empty temp beside `path`.
+pub(crate) fn temp_beside<'f, F: Fs>(disk: Disk<'f, F>, path: &Path) -> Result<Temp<'f, F>> {
+    Temp::create(disk, parent(path), STATE_TEMP, STATE_MODE)
 }
 
 /// Creates `dir` and what is missing above it, and makes each new entry durable.
-pub(crate) fn make_dirs<F: Fs>(fs: &F, dir: &Path, durability: Durability) -> Result<Reached> {
+pub(crate) fn make_dirs<F: Fs>(disk: Disk<'_, F>, dir: &Path, barrier: Barrier) -> Result<Reached> {
     let mut reached = Reached::Durable;
-    for missing in missing_dirs(fs, dir)? {
-        match fs.mkdir(&missing, DIR_MODE) {
+    for missing in missing_dirs(disk.fs, dir)? {
+        match disk.fs.mkdir(&missing, DIR_MODE) {
             // Somebody else made it meanwhile; whether its entry is durable is not known.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.at("create directory", &missing)?,
         }
-        reached = reached.max(sync_dir(fs, parent(&missing), durability)?);
+        reached = reached.max(disk.sync_dir(barrier, parent(&missing))?);
     }
     Ok(reached)
 }
-
 /// The directories that must be made for `dir` to exist, the highest first.
 fn missing_dirs<F: Fs>(fs: &F, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();

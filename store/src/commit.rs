@@ -3,11 +3,13 @@
 use faultfs::Fs;
 use serde::{Deserialize, Serialize};
 
-use crate::canonical::Canonical;
-use crate::error::Result;
+use crate::barrier::Barrier;
+use crate::canonical::{Canonical, encode};
+use crate::error::{Error, Result};
 use crate::id::ObjectId;
 use crate::object::Put;
 use crate::open::Store;
+use crate::planted::{Bug, wrong};
 use crate::snapshot::Snapshot;
 
 /// One step of a history. Stored as canonical JSON; its id is the hash of that text.
@@ -70,11 +72,25 @@ impl<F: Fs> Store<F> {
     pub fn put_commit(&self, commit: &Commit) -> Result<Put> {
         let _pin = self.pin()?;
         let from = || "the commit".to_owned();
-        let mut reached = self.require::<Snapshot>(&commit.snapshot, &from)?;
+        let mut reached =
+            self.require::<Snapshot>(&commit.snapshot, Barrier::SnapshotOfCommit, &from)?;
         for parent in &commit.parents {
-            reached = reached.max(self.require::<Commit>(parent, &from)?);
+            let parent = self.require::<Commit>(parent, Barrier::ParentOfCommit, &from)?;
+            reached = reached.max(parent);
+        }
+        if self.has(Bug::CommitInPlace) {
+            return self.put_in_place(commit);
         }
         Ok(self.put_canonical(commit)?.after(reached))
+    }
+
+    /// The planted mistake [`Bug::CommitInPlace`].
+    fn put_in_place(&self, commit: &Commit) -> Result<Put> {
+        let text =
+            encode(commit).map_err(|problem| Error::BadValue { kind: Commit::KIND, problem })?;
+        let id = ObjectId::of(&text);
+        let receipt = wrong::cut_and_write(self.fs(), &self.layout().object(&id), &text)?;
+        Ok(Put { id, receipt })
     }
 
     /// Reads a commit; `None` when there is no such object.

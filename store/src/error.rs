@@ -190,6 +190,20 @@ pub enum Error {
         /// What is in its way.
         other: String,
     },
+    /// A write failed at its last barrier, and putting the old content back failed as well.
+    #[error(
+        "{failed}; and the old content of {} could not be put back ({undo}): whether it holds the \
+         old or the new one after a power cut is not known, read it again before you rely on it",
+        path.display()
+    )]
+    Undecided {
+        /// The file.
+        path: PathBuf,
+        /// Why the write failed.
+        failed: Box<Error>,
+        /// Why it could not be undone.
+        undo: Box<Error>,
+    },
     /// Another process interfered again and again.
     #[error("gave up on {} after {attempts} attempts: {problem}; try again", path.display())]
     Contended {

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use faultfs::{Access, FileKind, Fs, FsFile};
 
-use crate::atomic::{parent, remove, replace, sync_dir};
+use crate::atomic::{Barriers, parent, replace, temp_beside};
+use crate::barrier::Barrier;
 use crate::commit::Commit;
 use crate::error::{At, Error, Result, found};
 use crate::head::Head;
@@ -23,6 +24,7 @@ use crate::layout::Layout;
 use crate::named::Named;
 use crate::object::starts_as;
 use crate::open::Store;
+use crate::planted::Bug;
 use crate::snapshot::Snapshot;
 
 /// How a collection runs.
@@ -73,7 +75,7 @@ impl<F: Fs> Store<F> {
         // The bulk is marked while writers go on; under the lock only what came since.
         self.mark_refs(&mut marked)?;
         let _lock = self.lock_out_pins()?;
-        self.delete_condemned()?;
+        self.delete_found()?;
         self.mark_refs(&mut marked)?;
         let unreached = self.unreached(&marked, options.grace)?;
         for young in unreached.iter().filter(|object| object.young) {
@@ -100,41 +102,67 @@ impl<F: Fs> Store<F> {
             return Ok(0);
         }
         let _lock = self.lock_out_pins()?;
-        self.delete_condemned()
+        self.delete_found()
     }
 
+    /// Writes down what is to be deleted, and deletes it.
     fn condemn(&self, objects: &[Unreached]) -> Result<()> {
+        const LIST: Barriers = Barriers { file: Barrier::ListFile, dir: Barrier::ListDir };
         if objects.is_empty() {
             return Ok(());
         }
+        let ids: Vec<_> = objects.iter().map(|object| object.id).collect();
         let mut lines = String::new();
-        for object in objects {
-            lines.push_str(&object.id.to_string());
+        for id in &ids {
+            lines.push_str(&id.to_string());
             lines.push('\n');
         }
-        let _ =
-            replace(self.fs(), &self.layout().condemned(), lines.as_bytes(), self.durability())?;
-        self.delete_condemned().map(|_| ())
+        if !self.has(Bug::GcWithoutList) {
+            let _ = replace(self.disk(), &self.layout().condemned(), lines.as_bytes(), LIST)?;
+        }
+        if self.has(Bug::GcForgetsList) {
+            self.end_list()?;
+        }
+        self.delete(&ids).map(|_| ())
     }
 
-    /// Deletes what is on the list, durably, then the list. Only under the lock.
-    fn delete_condemned(&self) -> Result<u64> {
-        let list = self.layout().condemned();
+    /// Deletes what is on the list of an interrupted collection. Only under the lock.
+    fn delete_found(&self) -> Result<u64> {
         let Some(ids) = read_condemned(self.fs(), self.layout())? else {
             return Ok(0);
         };
+        // That collection may have been killed when its list was visible and no more.
+        self.disk().sync_dir(Barrier::KnownList, self.layout().root())?;
+        self.delete(&ids)
+    }
+
+    /// Deletes what is on the list, durably, then the list; says how many were there. Only under the
+    /// lock.
+    fn delete(&self, ids: &[ObjectId]) -> Result<u64> {
         let mut deleted = 0;
         let mut shards = BTreeSet::new();
-        for id in &ids {
+        for id in ids {
             let path = self.layout().object(id);
             deleted += u64::from(found(self.fs().unlink(&path)).at("remove", &path)?.is_some());
             shards.insert(parent(&path).to_owned());
         }
         for shard in shards {
-            sync_dir(self.fs(), &shard, self.durability())?;
+            self.disk().sync_dir(Barrier::DeletedObjects, &shard)?;
         }
-        remove(self.fs(), &list, self.durability())?;
+        self.end_list()?;
         Ok(deleted)
+    }
+
+    /// Ends the list. It is first replaced by an empty one, durably, and then removed: if it were only
+    /// removed, and this process killed before the barrier, nobody could see that the list may come
+    /// back and take what was put again. An empty list may come back.
+    fn end_list(&self) -> Result<()> {
+        let list = self.layout().condemned();
+        temp_beside(self.disk(), &list)?.rename(&list)?;
+        self.disk().sync_dir(Barrier::EndedList, self.layout().root())?;
+        // If this fails, the next pin finds an empty list and ends it.
+        let _ = self.fs().unlink(&list);
+        Ok(())
     }
 
     fn mark_refs(&self, marked: &mut Marked) -> Result<()> {

@@ -4,13 +4,17 @@
 
 use faultfs::Fs;
 
-use crate::atomic::replace;
+use crate::atomic::{Barriers, replace};
+use crate::barrier::Barrier;
 use crate::commit::Commit;
 use crate::durability::{Reached, Receipt};
 use crate::error::{Error, Result};
 use crate::id::ObjectId;
 use crate::name::Branch;
 use crate::open::{Store, read_state};
+use crate::planted::{Bug, wrong};
+
+const HEAD: Barriers = Barriers { file: Barrier::HeadFile, dir: Barrier::HeadDir };
 
 const BRANCH_FORM: &str = "ref: refs/heads/";
 const COMMIT_FORM: &str = "commit: ";
@@ -50,12 +54,17 @@ impl<F: Fs> Store<F> {
     pub fn set_head(&self, head: &Head) -> Result<Receipt> {
         let _pin = self.pin()?;
         let reached = match head {
-            Head::Detached(id) => self.require::<Commit>(id, &|| "HEAD".to_owned())?,
+            Head::Detached(id) => {
+                self.require::<Commit>(id, Barrier::CommitOfHead, &|| "HEAD".to_owned())?
+            }
             Head::Branch(_) => Reached::Durable,
         };
-        let text = head.text();
-        let receipt = replace(self.fs(), &self.layout().head(), text.as_bytes(), self.durability());
-        Ok(receipt?.after(reached))
+        let _lock = self.lock_ref("HEAD")?;
+        let (path, text) = (self.layout().head(), head.text());
+        if self.has(Bug::HeadInPlace) {
+            return wrong::overwrite(self.fs(), &path, text.as_bytes());
+        }
+        Ok(replace(self.disk(), &path, text.as_bytes(), HEAD)?.after(reached))
     }
 
     /// Reads HEAD; `None` when the file is missing, which no operation of the store leaves behind.

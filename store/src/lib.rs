@@ -35,8 +35,10 @@
 
 mod atomic;
 mod audit;
+mod barrier;
 mod canonical;
 mod commit;
+mod disk;
 mod durability;
 mod error;
 mod gc;
@@ -55,9 +57,11 @@ mod snapshot;
 mod stream;
 mod sweep;
 mod temp;
+mod undo;
 
 pub use atomic::{write_json_atomic, write_text_atomic};
 pub use audit::{Audit, AuditCounts, Problem, ProblemKind, audit};
+pub use barrier::Barrier;
 pub use commit::Commit;
 pub use durability::{Durability, Outcome, Reached, Receipt};
 pub use error::{Error, Result};
@@ -69,7 +73,7 @@ pub use name::Branch;
 pub use object::Put;
 pub use open::{Options, Recovery, Store};
 pub use pin::Pin;
-pub use planted::Bug;
+pub use planted::{Bug, Run};
 pub use refs::Expected;
 pub use snapshot::{FileEntry, Snapshot};
 pub use stream::ObjectReader;

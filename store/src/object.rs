@@ -11,14 +11,15 @@ use std::path::Path;
 use faultfs::{Access, FileKind, Fs, FsFile};
 use sha2::{Digest, Sha256};
 
-use crate::atomic::{parent, sync_dir};
+use crate::atomic::parent;
+use crate::barrier::Barrier;
 use crate::canonical::{self, Canonical};
 use crate::durability::{Durability, Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::id::ObjectId;
 use crate::layout::OBJECT_TEMP;
 use crate::open::Store;
-use crate::planted::Bug;
+use crate::planted::{Bug, wrong};
 use crate::stream::{CHUNK, ObjectReader};
 use crate::temp::Temp;
 
@@ -76,11 +77,19 @@ impl<F: Fs> Store<F> {
     fn put_hashed(&self, id: ObjectId, bytes: &[u8]) -> Result<Put> {
         let _pin = self.pin()?;
         let path = self.layout().object(&id);
+        if self.has(Bug::ExistingTrusted) && self.contains(&id)? {
+            return Ok(self.done(id, Outcome::AlreadyThere, Reached::Durable));
+        }
         if let Existing::Good(file) = self.inspect(&path, &id)? {
             return self.confirm(&file, &path, id);
         }
-        let mut temp = Temp::create(self.fs(), parent(&path), OBJECT_TEMP, SETTLED)?;
-        if self.planted().has(Bug::RenameBeforeWrite) {
+        let common = self.has(Bug::SourceDirSynced).then(|| self.layout().objects());
+        let dir = common.as_deref().unwrap_or(parent(&path));
+        let mut temp = Temp::create(self.disk(), dir, OBJECT_TEMP, SETTLED)?;
+        if self.has(Bug::SyncBeforeWrite) {
+            wrong::sync_by_another_handle(self.fs(), temp.path())?;
+        }
+        if self.has(Bug::RenameBeforeWrite) {
             temp.rename(&path)?;
         }
         temp.write(bytes)?;
@@ -119,7 +128,7 @@ impl<F: Fs> Store<F> {
     /// Copies into a temp above the shards (which shard it will be is known only at the end) and
     /// hashes what it writes.
     fn stream_in(&self, reader: &mut dyn Read, name: &Path) -> Result<(Temp<'_, F>, ObjectId)> {
-        let mut temp = Temp::create(self.fs(), &self.layout().objects(), OBJECT_TEMP, SETTLED)?;
+        let mut temp = Temp::create(self.disk(), &self.layout().objects(), OBJECT_TEMP, SETTLED)?;
         let mut hasher = Sha256::new();
         let mut buf = vec![0; CHUNK];
         loop {
@@ -144,36 +153,46 @@ impl<F: Fs> Store<F> {
 
     /// The last steps of a put: mode, barrier, name, barrier.
     fn place(&self, mut temp: Temp<'_, F>, path: &Path, id: ObjectId) -> Result<Put> {
-        temp.set_mode(SETTLED)?;
-        let mut reached = temp.sync(self.durability())?;
-        if reached == Reached::Degraded {
+        temp.set_mode(if self.has(Bug::ChmodAfterSync) { 0o600 } else { SETTLED })?;
+        let content = temp.sync(Barrier::ObjectFile)?;
+        if self.has(Bug::ChmodAfterSync) {
+            temp.set_mode(SETTLED)?;
+        }
+        if content == Reached::Degraded {
             temp.set_mode(UNSETTLED)?;
         }
-        if self.planted().has(Bug::RenameBeforeWrite) {
-            return Ok(Put { id, receipt: Receipt { outcome: Outcome::Created, reached } });
+        if self.has(Bug::RenameBeforeWrite) {
+            return Ok(self.done(id, Outcome::Created, content));
         }
-        let outcome = match self.name(&mut temp, path, &id)? {
-            Named::Now(outcome) => outcome,
+        let (outcome, barrier) = match self.name(&mut temp, path, &id)? {
+            Named::New => (Outcome::Created, Barrier::ObjectDir),
+            Named::Instead => (Outcome::Repaired, Barrier::RepairedDir),
             Named::Before(file) => return self.confirm(&file, path, id),
         };
-        reached = reached.max(self.settle_entry(temp.file(), path)?);
-        Ok(self.done(id, outcome, reached))
+        if self.has(Bug::SourceDirSynced) {
+            wrong::sync_dirs(self.fs(), [self.layout().objects()])?;
+        }
+        let entry = self.settle(temp.file(), self.disk().sync_dir(barrier, parent(path)))?;
+        Ok(self.done(id, outcome, content.max(entry)))
     }
 
     /// Gives a finished temp the object's name, unless good bytes have it.
     fn name(&self, temp: &mut Temp<'_, F>, path: &Path, id: &ObjectId) -> Result<Named<F::File>> {
         for _ in 0..ATTEMPTS {
             if temp.rename_if_free(path)? {
-                return Ok(Named::Now(Outcome::Created));
+                return Ok(Named::New);
             }
             match self.inspect(path, id)? {
                 Existing::Absent => continue,
                 Existing::Good(file) => return Ok(Named::Before(file)),
                 Existing::Unsettled => {}
+                Existing::Corrupt if self.has(Bug::RepairInPlace) => {
+                    return wrong::repair_in_place(self.fs(), temp, path).map(|()| Named::Instead);
+                }
                 Existing::Corrupt => self.quarantine(path, id)?,
             }
             temp.rename(path)?;
-            return Ok(Named::Now(Outcome::Repaired));
+            return Ok(Named::Instead);
         }
         let problem = "the object appears and vanishes";
         Err(Error::Contended { path: path.to_owned(), attempts: ATTEMPTS, problem })
@@ -204,9 +223,9 @@ impl<F: Fs> Store<F> {
 
     /// The barriers of an object that was there: its writer may not have come to them yet.
     fn confirm(&self, file: &F::File, path: &Path, id: ObjectId) -> Result<Put> {
-        let synced = self.durability().judge(file.sync_all()).at("sync", path);
-        let content = unsettle_on_failure(file, synced)?;
-        let entry = self.settle_entry(file, path)?;
+        let disk = self.disk();
+        let content = self.settle(file, disk.sync_file(Barrier::KnownFile, file, path))?;
+        let entry = self.settle(file, disk.sync_dir(Barrier::KnownDir, parent(path)))?;
         Ok(self.done(id, Outcome::AlreadyThere, content.max(entry)))
     }
 
@@ -218,9 +237,14 @@ impl<F: Fs> Store<F> {
         Put { id, receipt: Receipt { outcome, reached } }
     }
 
-    /// The barrier of the object's name.
-    fn settle_entry(&self, file: &F::File, path: &Path) -> Result<Reached> {
-        unsettle_on_failure(file, sync_dir(self.fs(), parent(path), self.durability()))
+    /// Marks an object as not durable when one of its barriers failed, so that nobody takes it for
+    /// durable by its being there. If the mark fails as well, the error or receipt still tells.
+    fn settle(&self, file: &F::File, passed: Result<Reached>) -> Result<Reached> {
+        let settled = matches!(passed, Ok(Reached::Durable | Reached::Unsupported));
+        if !settled && !self.has(Bug::FailedObjectTrusted) {
+            let _ = file.set_mode(UNSETTLED);
+        }
+        passed
     }
 
     /// Keeps a corrupt object under another name before its place is taken by the good bytes.
@@ -234,7 +258,7 @@ impl<F: Fs> Store<F> {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
                 linked => {
                     linked.at("quarantine a corrupt object as", &to)?;
-                    return sync_dir(self.fs(), &dir, self.durability()).map(|_| ());
+                    return self.disk().sync_dir(Barrier::QuarantineDir, &dir).map(|_| ());
                 }
             }
         }
@@ -264,9 +288,10 @@ impl<F: Fs> Store<F> {
     pub(crate) fn require<T: Canonical>(
         &self,
         id: &ObjectId,
+        barrier: Barrier,
         from: &dyn Fn() -> String,
     ) -> Result<Reached> {
-        let reached = self.require_any(id, T::KIND, from)?;
+        let reached = self.require_any(id, T::KIND, barrier, from)?;
         let path = self.layout().object(id);
         let starts = match self.reader(id)? {
             Some(reader) => starts_as::<T, _>(&reader).at("read", &path)?,
@@ -284,17 +309,20 @@ impl<F: Fs> Store<F> {
         &self,
         id: &ObjectId,
         what: &'static str,
+        barrier: Barrier,
         from: &dyn Fn() -> String,
     ) -> Result<Reached> {
         let path = self.layout().object(id);
         let metadata = found(self.fs().metadata(&path)).at("stat", &path)?;
         match metadata.filter(|m| m.kind == FileKind::File).map(|m| m.mode) {
             None => Err(Error::Dangling { from: from(), what, id: *id }),
-            Some(UNSETTLED) if self.durability() == Durability::BestEffort => Ok(Reached::Degraded),
+            Some(UNSETTLED) if self.disk().durability() == Durability::BestEffort => {
+                Ok(Reached::Degraded)
+            }
             Some(UNSETTLED) => Err(Error::NotDurable { from: from(), what, id: *id }),
             Some(_) if self.pins().held().objects.contains(id) => Ok(Reached::Durable),
             Some(_) => {
-                let reached = sync_dir(self.fs(), parent(&path), self.durability())?;
+                let reached = self.disk().sync_dir(barrier, parent(&path))?;
                 if reached != Reached::Degraded {
                     self.pins().held().note(*id);
                 }
@@ -306,7 +334,11 @@ impl<F: Fs> Store<F> {
 
 /// How an object got its name.
 enum Named<H> {
-    Now(Outcome),
+    /// It was free.
+    New,
+    /// In place of something unusable.
+    Instead,
+    /// Another writer's object has it.
     Before(H),
 }
 
@@ -315,15 +347,6 @@ pub(crate) fn starts_as<T: Canonical, H: FsFile>(reader: &ObjectReader<H>) -> io
     let mut start = vec![0; T::START.len()];
     let n = reader.file().read_full_at(&mut start, 0)?;
     Ok(start.get(..n) == Some(T::START))
-}
-
-/// Marks an object as not durable when one of its barriers failed, so that nobody takes it for
-/// durable by its being there. If the mark fails as well, the error or receipt still tells.
-fn unsettle_on_failure<H: FsFile>(file: &H, barrier: Result<Reached>) -> Result<Reached> {
-    if !matches!(barrier, Ok(Reached::Durable | Reached::Unsupported)) {
-        let _ = file.set_mode(UNSETTLED);
-    }
-    barrier
 }
 
 /// A seam file as a reader from its start.

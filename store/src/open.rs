@@ -10,14 +10,16 @@ use std::path::{Path, PathBuf};
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
-use crate::atomic::{DIR_MODE, make_dirs, parent, sync_dir, write_if_absent};
+use crate::atomic::{DIR_MODE, make_dirs, parent, write_if_absent};
+use crate::barrier::Barrier;
+use crate::disk::Disk;
 use crate::durability::Durability;
 use crate::error::{At, Error, Result, found};
 use crate::head::Head;
 use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
 use crate::name::Branch;
 use crate::pin::Pins;
-use crate::planted::Planted;
+use crate::planted::{Bug, Planted};
 
 /// First line of the format file, before the version number.
 const FORMAT_LINE: &str = "plugpull-store ";
@@ -45,9 +47,23 @@ impl Options {
     /// With a deliberate mistake, for tests of the harness.
     #[cfg(feature = "planted")]
     #[must_use]
-    pub fn planted(mut self, bug: crate::planted::Bug) -> Self {
-        self.planted = Planted::new(bug);
+    pub fn planted(mut self, bug: Bug) -> Self {
+        self.planted = self.planted.with(bug);
         self
+    }
+
+    /// Without one barrier, and all else as it is; may be called for several.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn without(mut self, barrier: Barrier) -> Self {
+        self.planted = self.planted.without(barrier);
+        self
+    }
+}
+
+impl From<Durability> for Options {
+    fn from(durability: Durability) -> Self {
+        Self::durability(durability)
     }
 }
 
@@ -87,20 +103,21 @@ impl<F: Fs> Store<F> {
     /// [`Store::init`] on any file system.
     pub fn init_on(fs: F, dir: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(dir);
-        let durability = options.durability;
-        make_dirs(&fs, dir, durability)?;
-        sync_parent(&fs, dir, durability)?;
+        let disk = Disk::new(&fs, options);
+        make_dirs(disk, dir, Barrier::StoreParents)?;
+        sync_parent(disk, dir)?;
         let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
         if is_store {
             check_format(&fs, &layout)?;
         } else {
             refuse_foreign(&fs, &layout)?;
         }
-        make_skeleton(&fs, &layout, durability)?;
-        let head = Head::Branch(Branch::new(FIRST_BRANCH)?);
-        write_if_absent(&fs, &layout.head(), head.text().as_bytes(), durability)?;
+        make_skeleton(disk, &layout)?;
+        let head = Head::Branch(Branch::new(FIRST_BRANCH)?).text();
+        write_if_absent(disk, &layout.head(), head.as_bytes(), Barrier::FirstHeadFile)?;
+        disk.sync_dir(Barrier::FirstHeadDir, dir)?;
         let format = format_line(FORMAT);
-        write_if_absent(&fs, &layout.format(), format.as_bytes(), durability)?;
+        write_if_absent(disk, &layout.format(), format.as_bytes(), Barrier::FormatFile)?;
         Self::open_on(fs, dir, options)
     }
 
@@ -109,6 +126,8 @@ impl<F: Fs> Store<F> {
         let layout = Layout::new(dir);
         check_format(&fs, &layout)?;
         check_skeleton(&fs, &layout)?;
+        // The format is the last that an init writes, and that may have been killed before this barrier.
+        Disk::new(&fs, options).sync_dir(Barrier::FormatDir, dir)?;
         let pins = Pins::open(&fs, &layout)?;
         let recovery = Recovery::default();
         let mut store = Self { fs, layout, options, pins, recovery };
@@ -131,12 +150,14 @@ impl<F: Fs> Store<F> {
         &self.fs
     }
 
-    pub(crate) fn durability(&self) -> Durability {
-        self.options.durability
+    /// What its writes are handed.
+    pub(crate) fn disk(&self) -> Disk<'_, F> {
+        Disk::new(&self.fs, self.options)
     }
 
-    pub(crate) fn planted(&self) -> Planted {
-        self.options.planted
+    /// Whether a deliberate mistake is switched on.
+    pub(crate) fn has(&self, bug: Bug) -> bool {
+        self.options.planted.has(bug)
     }
 
     pub(crate) fn pins(&self) -> &Pins<F::File> {
@@ -177,8 +198,8 @@ fn format_line(version: u32) -> String {
 
 /// The barrier of the store's own entry: an earlier `init` may have been killed before it. Whoever may
 /// not read the directory above did not make the entry either.
-fn sync_parent<F: Fs>(fs: &F, dir: &Path, durability: Durability) -> Result<()> {
-    match sync_dir(fs, parent(dir), durability) {
+fn sync_parent<F: Fs>(disk: Disk<'_, F>, dir: &Path) -> Result<()> {
+    match disk.sync_dir(Barrier::StoreEntry, parent(dir)) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced.map(|_| ()),
     }
@@ -247,7 +268,8 @@ pub(crate) fn describe(kind: Option<FileKind>) -> &'static str {
 
 /// Makes what is missing of the directories and lock files, and makes all of it durable: what is
 /// there may be from an `init` that was killed before its barrier.
-fn make_skeleton<F: Fs>(fs: &F, layout: &Layout, durability: Durability) -> Result<()> {
+fn make_skeleton<F: Fs>(disk: Disk<'_, F>, layout: &Layout) -> Result<()> {
+    let fs = disk.fs;
     let dirs: Vec<_> = layout.upper_dirs().into_iter().chain(layout.shards()).collect();
     for dir in &dirs {
         match fs.mkdir(dir, DIR_MODE) {
@@ -269,7 +291,7 @@ fn make_skeleton<F: Fs>(fs: &F, layout: &Layout, durability: Durability) -> Resu
     }
     let parents: BTreeSet<_> = dirs.iter().filter_map(|dir| dir.parent()).collect();
     for dir in parents.into_iter().chain([layout.locks().as_path()]) {
-        sync_dir(fs, dir, durability)?;
+        disk.sync_dir(Barrier::Skeleton, dir)?;
     }
     Ok(())
 }

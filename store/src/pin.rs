@@ -12,6 +12,7 @@
 //! open store remember it together, and forget it when the last of them goes.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +22,7 @@ use crate::error::{At, Result, found};
 use crate::id::ObjectId;
 use crate::layout::Layout;
 use crate::open::Store;
+use crate::planted::Bug;
 
 /// Keeps garbage collections away until it is dropped.
 #[must_use = "a pin keeps garbage collections away only while it is held"]
@@ -66,7 +68,10 @@ impl<H: FsFile> Pins<H> {
         let [gate, path] = [layout.gate_lock(), layout.pin_lock()];
         self.gate.lock(LockMode::Shared).at("lock", &gate)?;
         let entered = self.file.lock(LockMode::Shared).at("lock", &path);
-        self.gate.unlock().at("unlock", &gate)?;
+        if let Err(e) = release(&self.gate) {
+            let _ = release(&self.file);
+            return Err(e).at("unlock", &gate);
+        }
         entered
     }
 
@@ -90,7 +95,7 @@ impl<F: Fs> Store<F> {
                 if let Ok(None) = list {
                     break;
                 }
-                pins.file.unlock().at("unlock", &self.layout().pin_lock())?;
+                release(&pins.file).at("unlock", &self.layout().pin_lock())?;
                 list?;
                 self.finish_condemned()?;
             }
@@ -104,11 +109,19 @@ impl<F: Fs> Store<F> {
     pub(crate) fn lock_out_pins(&self) -> Result<[F::File; 2]> {
         let lock = |path: &Path| {
             let file = self.fs().open(path, Access::Read).at("open", path)?;
-            file.lock(LockMode::Exclusive).at("lock", path)?;
+            if !self.has(Bug::GcIgnoresPins) {
+                file.lock(LockMode::Exclusive).at("lock", path)?;
+            }
             Ok(file)
         };
         Ok([lock(&self.layout().gate_lock())?, lock(&self.layout().pin_lock())?])
     }
+}
+
+/// Gives a lock back, at the second attempt if need be: a lock that stays keeps collections waiting as
+/// long as the store is open.
+fn release<H: FsFile>(lock: &H) -> io::Result<()> {
+    lock.unlock().or_else(|_| lock.unlock())
 }
 
 impl<F: Fs> Drop for Pin<'_, F> {
@@ -119,7 +132,7 @@ impl<F: Fs> Drop for Pin<'_, F> {
         if held.pins == 0 {
             *held = Held::default();
             // Failing to unlock keeps a collection waiting until this process ends, no more.
-            let _ = pins.file.unlock();
+            let _ = release(&pins.file);
         }
     }
 }

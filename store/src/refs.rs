@@ -10,19 +10,23 @@ use std::path::{Path, PathBuf};
 use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
 use sha2::{Digest, Sha256};
 
-use crate::atomic::{DIR_MODE, parent, replace, sync_dir};
+use crate::atomic::{Barriers, DIR_MODE, parent, replace};
+use crate::barrier::Barrier;
 use crate::commit::Commit;
-use crate::durability::{Outcome, Reached, Receipt};
+use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::id::ObjectId;
 use crate::layout::{REF_LOCKS, STATE_TEMP, is_temp};
 use crate::name::Branch;
 use crate::open::{Store, read_state};
-use crate::planted::Bug;
+use crate::planted::{Bug, wrong};
 use crate::sweep::dirs_below;
+use crate::undo::Undo;
 
 /// How often a branch's folder is made anew because another process removes it as empty.
 const ATTEMPTS: u32 = 100;
+
+const BRANCH: Barriers = Barriers { file: Barrier::BranchFile, dir: Barrier::BranchDir };
 
 /// What the caller believes of a branch before moving it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,30 +62,43 @@ impl<F: Fs> Store<F> {
         expected: Expected,
     ) -> Result<Receipt> {
         let _pin = self.pin()?;
-        let reached = self.require::<Commit>(&commit, &|| format!("branch {branch}"))?;
-        let _lock = self.lock_branch(branch)?;
+        let from = || format!("branch {branch}");
+        let reached = self.require::<Commit>(&commit, Barrier::CommitOfBranch, &from)?;
+        let _lock = self.lock_ref(branch.as_str())?;
         let current = self.current(branch, expected)?;
-        if !self.planted().has(Bug::LostUpdate) {
+        if !self.has(Bug::LostUpdate) {
             expected.check(branch, current)?;
         }
-        Ok(self.write_branch(branch, &commit)?.after(reached))
+        let written = self.write_branch(branch, &commit)?.after(reached);
+        if self.has(Bug::RefBeforeCommit) {
+            wrong::sync_dirs(self.fs(), self.layout().shards())?;
+        }
+        Ok(written)
     }
 
     /// Deletes `branch`, if it is where the caller expects it; `None` when it was not there, else how
     /// durable the deletion is.
     pub fn delete_branch(&self, branch: &Branch, expected: Expected) -> Result<Option<Reached>> {
-        let _lock = self.lock_branch(branch)?;
+        // No collection may take what the branch leads to before the deletion is certain.
+        let _pin = self.pin()?;
+        let _lock = self.lock_ref(branch.as_str())?;
         let current = self.current(branch, expected)?;
         expected.check(branch, current)?;
         let path = self.layout().branch(branch);
+        let undo = match Undo::before(self.disk(), &path) {
+            Err(Error::Io { source, .. }) if is_other_kind(&source) => return Ok(None),
+            undo => undo?,
+        };
         let was_there = match found(self.fs().unlink(&path)) {
             // A folder of branches stands there, or a branch where its folder would be.
             Err(e) if is_other_kind(&e) => return Ok(None),
             unlinked => unlinked.at("remove", &path)?.is_some(),
         };
-        let entry = self.sync_folder(parent(&path))?;
-        let folders = self.prune_folders(parent(&path))?;
-        Ok(was_there.then_some(entry.max(folders)))
+        // Also when it was not there: who removed it may have been killed before this barrier.
+        let passed = self.sync_folder(Barrier::DeletedBranch, parent(&path));
+        let reached = if was_there { undo.unless(passed, None) } else { passed }?;
+        self.prune_folders(parent(&path));
+        Ok(was_there.then_some(reached))
     }
 
     /// Where `branch` points; `None` when it does not exist.
@@ -125,11 +142,14 @@ impl<F: Fs> Store<F> {
         }
     }
 
-    fn lock_branch(&self, branch: &Branch) -> Result<F::File> {
-        let [first, ..] = <[u8; 32]>::from(Sha256::digest(branch.as_str()));
+    /// The lock of a branch, or of HEAD.
+    pub(crate) fn lock_ref(&self, name: &str) -> Result<F::File> {
+        let [first, ..] = <[u8; 32]>::from(Sha256::digest(name));
         let path = self.layout().ref_lock(first % REF_LOCKS);
         let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
-        lock.lock(LockMode::Exclusive).at("lock", &path)?;
+        if !self.has(Bug::CasWithoutLock) {
+            lock.lock(LockMode::Exclusive).at("lock", &path)?;
+        }
         Ok(lock)
     }
 
@@ -137,10 +157,10 @@ impl<F: Fs> Store<F> {
         let path = self.layout().branch(branch);
         for _ in 0..ATTEMPTS {
             let folders = self.make_folders(branch)?;
-            if self.planted().has(Bug::RefInPlace) {
-                return self.write_in_place(&path, &commit.to_string());
+            if self.has(Bug::RefInPlace) {
+                return wrong::cut_and_write(self.fs(), &path, commit.to_string().as_bytes());
             }
-            match replace(self.fs(), &path, commit.to_string().as_bytes(), self.durability()) {
+            match replace(self.disk(), &path, commit.to_string().as_bytes(), BRANCH) {
                 // Another process removed the folder as empty before our temp was in it.
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 // A folder stands there; an interrupted delete may have left it empty.
@@ -175,14 +195,14 @@ impl<F: Fs> Store<F> {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(reached),
                 made => made.at("create directory", &folder)?,
             }
-            reached = reached.max(self.sync_folder(parent(&folder))?);
+            reached = reached.max(self.sync_folder(Barrier::BranchFolder, parent(&folder))?);
         }
         Ok(reached)
     }
 
     /// A folder that another process removed meanwhile needs no barrier.
-    fn sync_folder(&self, folder: &Path) -> Result<Reached> {
-        match sync_dir(self.fs(), folder, self.durability()) {
+    fn sync_folder(&self, barrier: Barrier, folder: &Path) -> Result<Reached> {
+        match self.disk().sync_dir(barrier, folder) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Reached::Durable)
             }
@@ -205,30 +225,15 @@ impl<F: Fs> Store<F> {
         Ok(())
     }
 
-    /// Removes folders that the deleted branch leaves empty, from `folder` upwards.
-    fn prune_folders(&self, folder: &Path) -> Result<Reached> {
+    /// Removes folders that the deleted branch leaves empty, from `folder` upwards. An empty folder is
+    /// in nobody's way, so a failure is none, and there is no barrier: it may come back.
+    fn prune_folders(&self, folder: &Path) {
         let heads = self.layout().heads();
-        let mut reached = Reached::Durable;
         for folder in folder.ancestors().take_while(|folder| **folder != heads) {
-            match found(self.fs().rmdir(folder)) {
-                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => break,
-                removed => removed.at("remove directory", folder)?,
-            };
-            reached = reached.max(self.sync_folder(parent(folder))?);
+            if found(self.fs().rmdir(folder)).is_err() {
+                return;
+            }
         }
-        Ok(reached)
-    }
-
-    /// The planted mistake [`Bug::RefInPlace`].
-    fn write_in_place(&self, path: &Path, text: &str) -> Result<Receipt> {
-        let file = match self.fs().open(path, Access::ReadWrite) {
-            Ok(file) => file,
-            Err(_) => self.fs().create_new(path, 0o666).at("create", path)?,
-        };
-        file.set_len(0).at("cut", path)?;
-        file.write_all_at(text.as_bytes(), 0).at("write", path)?;
-        file.sync_all().at("sync", path)?;
-        Ok(Receipt { outcome: Outcome::Created, reached: Reached::Durable })
     }
 }
 

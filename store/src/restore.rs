@@ -11,13 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use faultfs::{FileKind, Fs, FsFile};
 
-use crate::atomic::{make_dirs, parent, replace, sync_dir};
+use crate::atomic::{make_dirs, parent, write_if_absent};
+use crate::barrier::Barrier;
 use crate::durability::{Outcome, Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::id::ObjectId;
 use crate::layout::{Layout, RESTORE_TEMP, STATE_TEMP, is_temp};
 use crate::open::{MAX_STATE, Store, read_state};
-use crate::sweep::temps_in;
+use crate::planted::{Bug, wrong};
+use crate::sweep::{is_gone, temps_in};
 use crate::temp::Temp;
 
 /// Mode of a restored file before the umask takes its share.
@@ -35,15 +37,18 @@ impl<F: Fs> Store<F> {
             return Ok(None);
         };
         let dir = parent(&to);
-        let dirs = make_dirs(self.fs(), dir, self.durability())?;
+        let dirs = make_dirs(self.disk(), dir, Barrier::RestoreParents)?;
+        if self.has(Bug::RestoreInPlace) {
+            return wrong::overwrite(self.fs(), &to, &reader.into_bytes()?).map(Some);
+        }
         let record = self.register(dir)?;
         let mode = if executable { EXECUTABLE } else { PLAIN };
-        let mut temp = Temp::create(self.fs(), dir, RESTORE_TEMP, mode)?;
+        let mut temp = Temp::create(self.disk(), dir, RESTORE_TEMP, mode)?;
         reader.copy(&mut |piece| temp.write(piece))?;
         temp.file().set_modified(self.fresh_time(&to)?).at("set the time of", &to)?;
-        let content = temp.sync(self.durability())?;
+        let content = temp.sync(Barrier::RestoreFile)?;
         temp.rename(&to)?;
-        let entry = sync_dir(self.fs(), dir, self.durability())?;
+        let entry = self.disk().sync_dir(Barrier::RestoreDir, dir)?;
         let reached = dirs.max(record).max(content).max(entry);
         Ok(Some(Receipt { outcome: Outcome::Created, reached }))
     }
@@ -59,7 +64,7 @@ impl<F: Fs> Store<F> {
 
     /// Enters a directory in the list, if the present pin does not know that it is there.
     fn register(&self, dir: &Path) -> Result<Reached> {
-        if self.pins().held().restores.contains(dir) {
+        if self.pins().held().restores.contains(dir) || self.has(Bug::RestoreWithoutRecord) {
             return Ok(Reached::Durable);
         }
         let path = dir.as_os_str().as_bytes();
@@ -68,12 +73,10 @@ impl<F: Fs> Store<F> {
             return Err(Error::Source { path: dir.to_owned(), problem });
         }
         let record = self.layout().restores().join(ObjectId::of(path).hex());
-        let reached = if found(self.fs().metadata(&record)).at("stat", &record)?.is_none() {
-            replace(self.fs(), &record, path, self.durability())?.reached
-        } else {
-            // Its writer may have been killed before the barrier.
-            sync_dir(self.fs(), &self.layout().restores(), self.durability())?
-        };
+        let content = write_if_absent(self.disk(), &record, path, Barrier::RecordFile)?;
+        // Also when it was there: its writer may have been killed before this barrier.
+        let entry = self.disk().sync_dir(Barrier::RecordDir, &self.layout().restores())?;
+        let reached = content.max(entry);
         if reached != Reached::Degraded {
             self.pins().held().restores.insert(dir.to_owned());
         }
@@ -85,18 +88,27 @@ impl<F: Fs> Store<F> {
     pub(crate) fn prune_restores(&self) -> Result<()> {
         let mut pruned = false;
         for (record, dir) in restore_records(self.fs(), self.layout())? {
-            let needed = match dir {
-                Some(dir) => !temps_in(self.fs(), &dir, RESTORE_TEMP)?.is_empty(),
-                None => false,
-            };
+            let needed = dir.map_or(Ok(false), |dir| self.may_hold_temps(&dir))?;
             if !needed {
                 pruned |= found(self.fs().unlink(&record)).at("remove", &record)?.is_some();
             }
         }
         if pruned {
-            sync_dir(self.fs(), &self.layout().restores(), self.durability())?;
+            self.disk().sync_dir(Barrier::PrunedRecords, &self.layout().restores())?;
         }
         Ok(())
+    }
+
+    /// Whether a restore's temp is in a directory, or could come back to it: whoever removed one may
+    /// have been killed before the barrier.
+    fn may_hold_temps(&self, dir: &Path) -> Result<bool> {
+        if !temps_in(self.fs(), dir, RESTORE_TEMP)?.is_empty() {
+            return Ok(true);
+        }
+        match self.disk().sync_dir(Barrier::PrunedDir, dir) {
+            Err(Error::Io { source, .. }) if is_gone(&source) => Ok(false),
+            synced => Ok(synced? == Reached::Degraded),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use faultfs::Fs;
 use serde::{Deserialize, Serialize};
 
+use crate::barrier::Barrier;
 use crate::canonical::{Canonical, encode};
 use crate::durability::Reached;
 use crate::error::{Error, Result};
@@ -103,7 +104,8 @@ impl<F: Fs> Store<F> {
         let mut reached = Reached::Durable;
         for (path, entry) in snapshot.files() {
             let from = || format!("the snapshot's {path:?}");
-            reached = reached.max(self.require_any(&entry.id, "blob", &from)?);
+            reached =
+                reached.max(self.require_any(&entry.id, "blob", Barrier::BlobOfSnapshot, &from)?);
         }
         Ok(self.put_canonical(snapshot)?.after(reached))
     }

@@ -13,9 +13,12 @@ use std::path::{Path, PathBuf};
 
 use faultfs::{Fs, FsFile, LockMode};
 
-use crate::durability::{Durability, Reached};
+use crate::barrier::Barrier;
+use crate::disk::Disk;
+use crate::durability::Reached;
 use crate::error::{At, Error, Result};
 use crate::layout::temp_name;
+use crate::planted::{Bug, wrong};
 
 /// How often a name is drawn anew when it is taken or swept: each time needs another process to hit
 /// the same microsecond or name.
@@ -23,7 +26,7 @@ const ATTEMPTS: u32 = 1000;
 
 /// A temp. Dropping it removes the file unless it got its real name.
 pub(crate) struct Temp<'f, F: Fs> {
-    fs: &'f F,
+    disk: Disk<'f, F>,
     path: PathBuf,
     file: F::File,
     mode: u32,
@@ -33,14 +36,19 @@ pub(crate) struct Temp<'f, F: Fs> {
 
 impl<'f, F: Fs> Temp<'f, F> {
     /// Creates an empty temp in `dir` and locks it.
-    pub(crate) fn create(fs: &'f F, dir: &Path, prefix: &str, mode: u32) -> Result<Self> {
+    pub(crate) fn create(disk: Disk<'f, F>, dir: &Path, prefix: &str, mode: u32) -> Result<Self> {
+        if disk.has(Bug::FixedTempName) {
+            let path = dir.join(temp_name(prefix, 0));
+            let file = wrong::open_or_create(disk.fs, &path)?;
+            return Ok(Self { disk, path, file, mode: 0, written: 0, named: true });
+        }
         for _ in 0..ATTEMPTS {
-            let path = dir.join(temp_name(prefix, fs.nonce()));
-            let file = match fs.create_new(&path, mode) {
+            let path = dir.join(temp_name(prefix, disk.fs.nonce()));
+            let file = match disk.fs.create_new(&path, mode) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created.at("create", &path)?,
             };
-            let mut temp = Self { fs, path, file, mode, written: 0, named: true };
+            let mut temp = Self { disk, path, file, mode, written: 0, named: true };
             if temp.take_ownership()? {
                 return Ok(temp);
             }
@@ -61,7 +69,11 @@ impl<'f, F: Fs> Temp<'f, F> {
 
     /// Writes behind what is already there.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, self.written).at("write", &self.path)?;
+        if self.disk.has(Bug::ShortWriteIgnored) {
+            self.file.write_at(bytes, self.written).at("write", &self.path)?;
+        } else {
+            self.file.write_all_at(bytes, self.written).at("write", &self.path)?;
+        }
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -76,23 +88,24 @@ impl<'f, F: Fs> Temp<'f, F> {
     }
 
     /// The barrier of the file: after it nothing of the file may change but its name.
-    pub(crate) fn sync(&self, durability: Durability) -> Result<Reached> {
-        durability.judge(self.file.sync_all()).at("sync", &self.path)
+    pub(crate) fn sync(&self, barrier: Barrier) -> Result<Reached> {
+        self.disk.sync_file(barrier, &self.file, &self.path)
     }
 
     /// Gives it its real name, replacing what is there. The entry is volatile.
     pub(crate) fn rename(&mut self, to: &Path) -> Result<()> {
-        self.fs.rename(&self.path, to).at("rename a temp to", to)?;
+        self.disk.fs.rename(&self.path, to).at("rename a temp to", to)?;
         self.named = false;
         Ok(())
     }
 
     /// Gives it its real name unless that is taken; says whether it did. The entry is volatile.
     pub(crate) fn rename_if_free(&mut self, to: &Path) -> Result<bool> {
-        let renamed = match self.fs.rename_no_replace(&self.path, to) {
+        let fs = self.disk.fs;
+        let renamed = match fs.rename_no_replace(&self.path, to) {
             // Some file systems know no RENAME_NOREPLACE; a link never replaces either.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
-                self.fs.link(&self.path, to).and_then(|()| self.fs.unlink(&self.path))
+                fs.link(&self.path, to).and_then(|()| fs.unlink(&self.path))
             }
             renamed => renamed,
         };
@@ -106,6 +119,11 @@ impl<'f, F: Fs> Temp<'f, F> {
         }
     }
 
+    /// Its name until it gets its real one.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The open file, whatever its name is now.
     pub(crate) fn file(&self) -> &F::File {
         &self.file
@@ -114,9 +132,9 @@ impl<'f, F: Fs> Temp<'f, F> {
 
 impl<F: Fs> Drop for Temp<'_, F> {
     fn drop(&mut self) {
-        if self.named {
+        if self.named && !self.disk.has(Bug::TempLeftBehind) {
             // A failure to clean up must not hide the error that led here; the next open sweeps.
-            let _ = self.fs.unlink(&self.path);
+            let _ = self.disk.fs.unlink(&self.path);
         }
     }
 }

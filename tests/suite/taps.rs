@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use faultfs::{Call, CallKind, Watcher};
 
+pub(crate) const EINTR: i32 = 4;
 pub(crate) const EIO: i32 = 5;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const EMFILE: i32 = 24;
@@ -63,14 +64,14 @@ pub(crate) struct Fault {
     which: Which,
     errno: i32,
     met: Vec<CallKind>,
-    fired: u64,
+    fired: Vec<CallKind>,
 }
 
 impl Fault {
     /// Every call of any kind, until told otherwise.
     pub(crate) fn with(errno: i32) -> Self {
         let names = Box::new(|_: &Path| true);
-        Self { kinds: None, names, which: Which::All, errno, met: Vec::new(), fired: 0 }
+        Self { kinds: None, names, which: Which::All, errno, met: Vec::new(), fired: Vec::new() }
     }
 
     pub(crate) fn on(mut self, kinds: &[CallKind]) -> Self {
@@ -118,7 +119,7 @@ impl Fault {
             Which::From(first) => n >= *first,
             Which::Percent(percent, rng) => rng.u8(0..100) < *percent,
         };
-        self.fired += u64::from(hit);
+        self.fired.extend(hit.then_some(call.kind));
         hit
     }
 }
@@ -148,7 +149,12 @@ impl Failing {
 
     /// Removes the fault and says how often it fired.
     pub(crate) fn clear(&self) -> u64 {
-        self.0.lock().unwrap().take().map_or(0, |fault| fault.fired)
+        self.end().len() as u64
+    }
+
+    /// Removes the fault and says which calls it let fail.
+    pub(crate) fn end(&self) -> Vec<CallKind> {
+        self.0.lock().unwrap().take().map_or_else(Vec::new, |fault| fault.fired)
     }
 }
 

@@ -97,10 +97,10 @@ fn planted_of(args: &TortureArgs) -> Result<Option<String>, Failure> {
     let Some(name) = &args.planted else {
         return Ok(None);
     };
-    if Bug::ALL.iter().any(|(known, _)| known == name) {
+    if Bug::named(name).is_some() {
         return Ok(Some(name.clone()));
     }
-    let known: Vec<_> = Bug::ALL.iter().map(|(known, _)| *known).collect();
+    let known: Vec<_> = Bug::ALL.iter().map(|bug| bug.name()).collect();
     Err(Failure::Usage(format!("no planted mistake {name:?}; there are {}", known.join(", "))))
 }
 

@@ -37,8 +37,7 @@ impl Part {
 
     /// The planted mistake; names were checked on the command line.
     pub fn bug(&self) -> Option<Bug> {
-        let name = self.planted.as_deref()?;
-        Bug::ALL.iter().find(|(known, _)| *known == name).map(|(_, bug)| *bug)
+        Bug::named(self.planted.as_deref()?)
     }
 }
 

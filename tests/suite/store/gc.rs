@@ -13,7 +13,7 @@ use plugpull_store::{
 
 use crate::protocol::{Write, position, recorded};
 use crate::scratch::{Scratch, TIME, branch, commit, one_file};
-use crate::taps::{EIO, Failing, Fault};
+use crate::taps::{EIO, Failing, Fault, Seen};
 
 const HOUR: Duration = Duration::from_hours(1);
 const NOW: GcOptions = GcOptions { grace: Duration::ZERO, dry_run: false };
@@ -139,15 +139,18 @@ fn the_list_is_durable_before_the_first_deletion_and_goes_after_the_last_is() {
     assert_eq!(store.gc(NOW).unwrap().deleted, 3);
     let calls = recorder.take();
     let list = scratch.layout().condemned();
-    Write::of(&calls, &list).assert_order();
+    let renames = |call: &&Seen| call.kind == CallKind::Rename && call.to.as_ref() == Some(&list);
+    assert_eq!(calls.iter().filter(renames).count(), 2, "the list, and an empty one at its end");
     let listed = position(&calls, CallKind::SyncDir, &scratch.root());
-    let ended = position(&calls, CallKind::Unlink, &list);
+    Write::of(&calls[..=listed], &list).assert_order();
+    let ended = listed + 1 + calls[listed + 1..].iter().position(|c| renames(&c)).unwrap();
     for path in loose.map(|id| scratch.layout().object(&id)) {
         let deleted = position(&calls, CallKind::Unlink, &path);
         let synced = position(&calls[deleted..], CallKind::SyncDir, path.parent().unwrap());
         assert!(listed < deleted && deleted + synced < ended, "{calls:?}");
     }
-    position(&calls[ended..], CallKind::SyncDir, &scratch.root());
+    let durable = ended + position(&calls[ended..], CallKind::SyncDir, &scratch.root());
+    assert!(durable < position(&calls, CallKind::Unlink, &list), "{calls:?}");
 }
 
 /// A collection fails after its first deletion.

@@ -2,12 +2,17 @@
 //! every call, and random sequences against a model.
 
 mod audit;
+mod barriers;
+mod every_call;
 mod faults;
 mod format;
 mod gc;
+mod mistakes;
 mod model;
 mod references;
 mod refs;
 mod repair;
 mod simulated;
 mod temps;
+mod undo;
+mod workload;

@@ -1,0 +1,140 @@
+//! The barriers of the store: every place where it waits for the disk, by name.
+//!
+//! One line a barrier, with what would be lost without it. The calls themselves are made in `disk`, and
+//! nowhere else. Each barrier can be left out on purpose (feature `planted`), to show that it is needed.
+
+/// Writes the enum and its tables from one list, so that none can lag behind.
+macro_rules! barriers {
+    ($($variant:ident, $name:literal, $place:literal, $guards:literal;)*) => {
+        /// A place where the store waits until the disk has what was written.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Barrier {
+            $(#[doc = concat!("Without it: ", $guards, ".")] $variant,)*
+        }
+
+        impl Barrier {
+            /// All of them, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name in reports.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The file (of `store/src`) and the function that waits.
+            pub fn place(self) -> (&'static str, &'static str) {
+                let place = match self { $(Self::$variant => $place,)* };
+                place.split_once(' ').unwrap_or((place, ""))
+            }
+
+            /// What a power cut could do without it.
+            pub fn guards(self) -> &'static str {
+                match self { $(Self::$variant => $guards,)* }
+            }
+        }
+    };
+}
+
+barriers! {
+    ObjectFile, "object-file", "object.rs place",
+        "an object has its name and not its bytes";
+    ObjectDir, "object-dir", "object.rs place",
+        "an object that was acknowledged is gone";
+    RepairedDir, "repaired-dir", "object.rs place",
+        "an object whose repair was acknowledged is corrupt again";
+    KnownFile, "known-file", "object.rs confirm",
+        "the renewed time of an object put again is lost, and a collection takes it within its grace";
+    KnownDir, "known-dir", "object.rs confirm",
+        "an object is gone although a second put of it was acknowledged, its first writer being dead";
+    QuarantineDir, "quarantine-dir", "object.rs quarantine",
+        "the bytes of a corrupt object are gone after its repair, and nobody can look at them";
+    BlobOfSnapshot, "blob-of-snapshot", "snapshot.rs put_snapshot",
+        "a durable snapshot names a blob that a dead writer had made visible only";
+    SnapshotOfCommit, "snapshot-of-commit", "commit.rs put_commit",
+        "a durable commit names a snapshot that a dead writer had made visible only";
+    ParentOfCommit, "parent-of-commit", "commit.rs put_commit",
+        "a durable commit names a parent that a dead writer had made visible only";
+    CommitOfBranch, "commit-of-branch", "refs.rs update_branch",
+        "a durable branch leads to a commit that a dead writer had made visible only";
+    CommitOfHead, "commit-of-head", "head.rs set_head",
+        "HEAD leads to a commit that a dead writer had made visible only";
+    BranchFile, "branch-file", "refs.rs write_branch",
+        "a branch is empty or torn, since its new name is there and its bytes are not";
+    BranchDir, "branch-dir", "refs.rs write_branch",
+        "a branch is where it was before an acknowledged update";
+    BranchFolder, "branch-folder", "refs.rs make_folders",
+        "a branch in a new folder is gone with the folder";
+    DeletedBranch, "deleted-branch", "refs.rs delete_branch",
+        "a branch is back although its deletion was acknowledged";
+    HeadFile, "head-file", "head.rs set_head",
+        "HEAD is empty or torn";
+    HeadDir, "head-dir", "head.rs set_head",
+        "HEAD is what it was before an acknowledged change";
+    TextFile, "text-file", "atomic.rs write_bytes",
+        "a text or JSON file is empty or torn";
+    TextDir, "text-dir", "atomic.rs write_bytes",
+        "a text or JSON file is what it was before an acknowledged write";
+    TextParents, "text-parents", "atomic.rs write_bytes",
+        "an acknowledged text or JSON file is gone with a directory made for it";
+    UndoFile, "undo-file", "undo.rs rewrite",
+        "a file whose update failed is empty or torn, neither old nor new";
+    UndoDir, "undo-dir", "undo.rs put_back",
+        "an update that failed, and was taken back, is there after all";
+    RestoreFile, "restore-file", "restore.rs restore",
+        "a restored file is empty or torn";
+    RestoreDir, "restore-dir", "restore.rs restore",
+        "a file is what it was before an acknowledged restore";
+    RestoreParents, "restore-parents", "restore.rs restore",
+        "an acknowledged restored file is gone with a directory made for it";
+    RecordFile, "record-file", "restore.rs register",
+        "the record of a directory restored into is empty, and nobody finds the temps in it";
+    RecordDir, "record-dir", "restore.rs register",
+        "the record of a directory restored into is gone, and nobody finds the temps in it";
+    PrunedDir, "pruned-dir", "restore.rs prune_restores",
+        "a temp that was removed is back after its record went, and nobody finds it";
+    PrunedRecords, "pruned-records", "restore.rs prune_restores",
+        "a damaged record that a collection removed is back";
+    ListFile, "list-file", "gc.rs condemn",
+        "the list of a collection is torn, and no store can be opened that has such a list";
+    ListDir, "list-dir", "gc.rs condemn",
+        "a collection is half done and not known, so that a history is taken for whole";
+    KnownList, "known-list", "gc.rs delete_found",
+        "a collection that was taken over is half done again and not known";
+    DeletedObjects, "deleted-objects", "gc.rs delete",
+        "some of the objects deleted are back and others are not, and no list tells";
+    EndedList, "ended-list", "gc.rs end_list",
+        "the list of a finished collection is back, and takes what was put again since";
+    SweptTemps, "swept-temps", "sweep.rs sweep",
+        "a temp that an open told to have removed is back";
+    StoreParents, "store-parents", "open.rs init_on",
+        "a new store is gone with a directory made above it";
+    StoreEntry, "store-entry", "open.rs init_on",
+        "a new store is gone because an earlier init had made its directory visible only";
+    Skeleton, "skeleton", "open.rs make_skeleton",
+        "a new store lacks directories or locks";
+    FirstHeadFile, "first-head-file", "open.rs init_on",
+        "a new store has an empty HEAD";
+    FirstHeadDir, "first-head-dir", "open.rs init_on",
+        "a new store has no HEAD";
+    FormatFile, "format-file", "open.rs init_on",
+        "a new store has an empty format file and cannot be opened";
+    FormatDir, "format-dir", "open.rs open_on",
+        "a directory that was a store is none, since its init had made the format visible only";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn every_barrier_has_a_name_of_its_own_and_a_place() {
+        let names: BTreeSet<_> = Barrier::ALL.iter().map(|barrier| barrier.name()).collect();
+        assert_eq!(names.len(), Barrier::ALL.len());
+        for barrier in Barrier::ALL {
+            let (file, function) = barrier.place();
+            assert!(Path::new(file).extension().is_some() && !function.is_empty(), "{barrier:?}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! One run through everything the store does, with the calls it makes and the answers it gives.
+//!
+//! On the simulated disk, so that two runs make the same calls, temp names included. Not for judging: its
+//! users compare runs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use faultfs::{Access, CallKind, Fs, FsFile, SimFs, Watched};
+use plugpull_store::{
+    Commit, Expected, GcOptions, Head, ObjectId, Options, Snapshot, Store, write_text_atomic,
+};
+
+use crate::scratch::{TIME, branch};
+use crate::taps::{EINTR, EIO, Failing, Fault, Recorder, Seen};
+
+const ROOT: &str = "/new/deep/store";
+
+type Disk = Watched<Watched<SimFs, Failing>, Recorder>;
+
+/// What a run did.
+#[derive(PartialEq)]
+pub(crate) struct Log {
+    pub(crate) calls: Vec<Seen>,
+    pub(crate) answers: Vec<String>,
+}
+
+impl Log {
+    pub(crate) fn syncs(&self) -> usize {
+        self.calls.iter().filter(|call| is_sync(call)).count()
+    }
+
+    /// All calls but those that wait for the disk.
+    pub(crate) fn others(&self) -> Vec<&Seen> {
+        self.calls.iter().filter(|call| !is_sync(call)).collect()
+    }
+}
+
+fn is_sync(call: &Seen) -> bool {
+    matches!(call.kind, CallKind::SyncDir | CallKind::SyncAll | CallKind::SyncData)
+}
+
+struct Run {
+    disk: SimFs,
+    failing: Arc<Failing>,
+    recorder: Arc<Recorder>,
+    options: Options,
+    answers: Vec<String>,
+}
+
+impl Run {
+    fn new(options: Options) -> Self {
+        let (disk, failing, recorder) = Default::default();
+        Self { disk, failing, recorder, options, answers: Vec::new() }
+    }
+
+    fn fs(&self) -> Disk {
+        let failing = Watched::new(self.disk.clone(), Arc::clone(&self.failing));
+        Watched::new(failing, Arc::clone(&self.recorder))
+    }
+
+    fn open(&mut self) -> Store<Disk> {
+        let store = Store::open_on(self.fs(), Path::new(ROOT), self.options).unwrap();
+        self.note("recovery", store.recovery());
+        store
+    }
+
+    fn note(&mut self, what: &str, answer: impl std::fmt::Debug) {
+        self.answers.push(format!("{what}: {answer:?}"));
+    }
+
+    /// Writes a file behind the store's back.
+    fn plant(&self, path: &Path, bytes: &[u8]) {
+        let file = match self.disk.open(path, Access::ReadWrite) {
+            Ok(file) => file,
+            Err(_) => self.disk.create_new(path, 0o644).unwrap(),
+        };
+        file.set_len(0).unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+    }
+
+    fn end(self) -> Log {
+        Log { calls: self.recorder.take(), answers: self.answers }
+    }
+}
+
+/// Everything that succeeds.
+pub(crate) fn everything(options: Options) -> Log {
+    let mut run = Run::new(options);
+    Store::init_on(run.fs(), Path::new(ROOT), options).unwrap();
+    let store = run.open();
+    put_again_and_repair(&mut run, &store);
+    refer_to_what_others_put(&mut run);
+    move_refs(&mut run, &store);
+    write_outside(&mut run, &store);
+    recover(&mut run, &store);
+    run.end()
+}
+
+/// What happens when calls fail.
+pub(crate) fn failures(options: Options) -> Log {
+    let mut run = Run::new(options);
+    Store::init_on(run.fs(), Path::new(ROOT), options).unwrap();
+    let store = run.open();
+    let first = commit(&store, &[], "first");
+    let next = commit(&store, &[first], "next");
+    let _ = store.update_branch(&branch("main"), first, Expected::Absent).unwrap();
+    for (kind, path) in [(CallKind::SyncDir, "heads"), (CallKind::SyncAll, ".state-tmp")] {
+        run.failing.set(once(EIO, kind, path));
+        let moved = store.update_branch(&branch("main"), next, Expected::At(first));
+        run.note("moved in spite of a failure", (moved.is_ok(), run.failing.clear()));
+        let _ = store.update_branch(&branch("main"), first, Expected::Force).unwrap();
+    }
+    run.failing.set(once(EIO, CallKind::SyncDir, "sha256"));
+    run.note("put with a failure", store.put(b"fails").is_ok());
+    run.failing.clear();
+    run.note("put again", store.put(b"fails").unwrap());
+    run.failing.set(once(EINTR, CallKind::WriteAt, ".obj-tmp"));
+    run.note("put with an interruption", store.put(b"interrupted").is_ok());
+    run.failing.clear();
+    run.failing.set(once(EIO, CallKind::WriteAt, ".state-tmp"));
+    run.note("HEAD with a failure", store.set_head(&Head::Branch(branch("x"))).is_ok());
+    run.failing.clear();
+    run.end()
+}
+
+/// The first such call of a path that has this in it.
+fn once(errno: i32, kind: CallKind, part: &'static str) -> Fault {
+    Fault::with(errno).on(&[kind]).at(move |path| path.to_string_lossy().contains(part)).nth(0)
+}
+
+fn commit<F: Fs>(store: &Store<F>, parents: &[ObjectId], text: &str) -> ObjectId {
+    let blob = store.put(text.as_bytes()).unwrap().id;
+    let snapshot = store.put_snapshot(&Snapshot::of([("file", blob)]).unwrap()).unwrap().id;
+    let commit = Commit::new(parents.iter().copied(), snapshot, "me", text, TIME);
+    store.put_commit(&commit).unwrap().id
+}
+
+fn put_again_and_repair(run: &mut Run, store: &Store<Disk>) {
+    let id = store.put(b"content").unwrap().id;
+    run.note("put again", store.put(b"content").unwrap());
+    run.plant(&store.layout().object(&id), b"rotten");
+    run.note("repaired", store.put(b"content").unwrap());
+    let piped = store.put_from_reader(&mut &b"piped"[..], Path::new("pipe")).unwrap();
+    run.note("piped", piped);
+}
+
+/// No pin is held between the puts, so every reference waits for what it refers to.
+fn refer_to_what_others_put(run: &mut Run) {
+    let first = commit(&run.open(), &[], "first");
+    let second = commit(&run.open(), &[first], "second");
+    let store = run.open();
+    let moved = store.update_branch(&branch("main"), second, Expected::Absent).unwrap();
+    run.note("moved", moved);
+    let head = run.open().set_head(&Head::Detached(second)).unwrap();
+    run.note("HEAD", head);
+}
+
+fn move_refs(run: &mut Run, store: &Store<Disk>) {
+    let main = branch("main");
+    let tip = store.read_branch(&main).unwrap().unwrap();
+    let refused = store.update_branch(&main, tip, Expected::Absent);
+    run.note("refused", refused.is_err());
+    for name in ["feat/x", "feat/x"] {
+        let moved = store.update_branch(&branch(name), tip, Expected::Force);
+        run.note("moved", moved.unwrap());
+    }
+    let deleted = store.delete_branch(&branch("feat/x"), Expected::At(tip)).unwrap();
+    run.note("deleted", deleted);
+    run.note("HEAD", store.set_head(&Head::Branch(main)).unwrap());
+}
+
+fn write_outside(run: &mut Run, store: &Store<Disk>) {
+    for text in ["one", "another"] {
+        let path = Path::new("/texts/deep/text");
+        run.note("text", write_text_atomic(&run.fs(), path, text, run.options).unwrap());
+    }
+    let id = ObjectId::of(b"content");
+    for _ in 0..2 {
+        let restored = store.restore(&id, Path::new("/work/deep/file"), true);
+        run.note("restored", restored);
+    }
+}
+
+fn recover(run: &mut Run, store: &Store<Disk>) {
+    let layout = store.layout();
+    run.plant(&layout.objects().join(".obj-tmp-1-1"), b"orphan");
+    run.plant(&layout.restores().join("damaged"), b"");
+    let loose = store.put(b"loose").unwrap().id;
+    run.plant(&layout.condemned(), format!("{loose}\n").as_bytes());
+    let mut other = run.open();
+    let _ = store.put(b"garbage").unwrap();
+    let report = other.gc(GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
+    run.note("collected", (report.deleted, report.kept));
+}
