@@ -94,6 +94,10 @@ barriers! {
         "a temp that was removed is back after its record went, and nobody finds it";
     PrunedRecords, "pruned-records", "restore.rs prune_restores",
         "a damaged record that a collection removed is back";
+    CollectedBranches, "collected-branches", "gc.rs settle_refs",
+        "a branch that a dead writer had moved or deleted is back, and its history was collected";
+    CollectedHead, "collected-head", "gc.rs settle_refs",
+        "a HEAD that a dead writer had moved is back, and its history was collected";
     ListFile, "list-file", "gc.rs condemn",
         "the list of a collection is torn, and no store can be opened that has such a list";
     ListDir, "list-dir", "gc.rs condemn",

@@ -26,6 +26,7 @@ use crate::object::starts_as;
 use crate::open::Store;
 use crate::planted::Bug;
 use crate::snapshot::Snapshot;
+use crate::sweep::dirs_below;
 
 /// How a collection runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,7 @@ impl<F: Fs> Store<F> {
         if objects.is_empty() {
             return Ok(());
         }
+        self.settle_refs()?;
         let ids: Vec<_> = objects.iter().map(|object| object.id).collect();
         let mut lines = String::new();
         for id in &ids {
@@ -124,6 +126,16 @@ impl<F: Fs> Store<F> {
             self.end_list()?;
         }
         self.delete(&ids).map(|_| ())
+    }
+
+    /// Makes what the marking saw of branches and HEAD durable: a writer may have been killed between
+    /// its change and the barrier, and the branch that comes back must not find its history gone.
+    fn settle_refs(&self) -> Result<()> {
+        for dir in dirs_below(self.fs(), self.layout().heads())? {
+            self.disk().sync_dir(Barrier::CollectedBranches, &dir)?;
+        }
+        self.disk().sync_dir(Barrier::CollectedHead, self.layout().root())?;
+        Ok(())
     }
 
     /// Deletes what is on the list of an interrupted collection. Only under the lock.

@@ -21,6 +21,7 @@ mod protocol;
 mod scratch;
 mod seeds;
 mod store;
+mod subject;
 mod taps;
 mod tidy;
 mod torture_run;

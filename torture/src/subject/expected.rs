@@ -1,0 +1,69 @@
+//! What a check of a recorded run needs to know: all contents, and what was owed after each Mark.
+
+use std::collections::BTreeMap;
+
+use plugpull_store::{Branch, Head, ObjectId};
+
+use super::STORE;
+use super::journal::{Contents, Known};
+use super::marks::Mark;
+use super::owed::{Ledger, Owed};
+use super::plan::Bytes;
+use super::start::Start;
+
+/// What a recorded run owes. Look at it with [`super::check`].
+pub struct Expected {
+    /// Every object that was ever tried to be written.
+    pub(super) objects: BTreeMap<ObjectId, Object>,
+    /// The bytes that damaged objects had instead of their own when the run began.
+    pub(super) corrupt: BTreeMap<ObjectId, Bytes>,
+    /// After 0, 1, ... Marks; never empty.
+    owed: Vec<Owed>,
+}
+
+/// One object: its bytes, and its file's two names.
+pub(super) struct Object {
+    pub(super) bytes: Bytes,
+    pub(super) shard: String,
+    pub(super) name: String,
+}
+
+impl Object {
+    /// Where it lies.
+    pub(super) fn path(&self) -> String {
+        format!("{STORE}/objects/sha256/{}/{}", self.shard, self.name)
+    }
+}
+
+impl Expected {
+    pub(super) fn new(start: Start, marks: &[Mark], contents: Contents) -> Self {
+        let mut all = start.contents;
+        all.extend(contents);
+        let main = Branch::new("main").expect("it is a branch name");
+        let mut ledger = Ledger::new(&all, Head::Branch(main));
+        start.marks.iter().for_each(|mark| ledger.enter(mark));
+        ledger.begin_run();
+        ledger.damaged(start.corrupt.keys());
+        let mut owed = vec![ledger.owed()];
+        for mark in marks {
+            ledger.enter(mark);
+            owed.push(ledger.owed());
+        }
+        let object = |(id, known): (ObjectId, Known)| {
+            let hex = id.hex();
+            let (shard, name) = hex.split_at(2);
+            (id, Object { bytes: known.bytes, shard: shard.to_owned(), name: name.to_owned() })
+        };
+        Self { objects: all.into_iter().map(object).collect(), corrupt: start.corrupt, owed }
+    }
+
+    /// How many Marks the run wrote.
+    pub fn marks(&self) -> usize {
+        self.owed.len() - 1
+    }
+
+    /// What was owed after so many Marks.
+    pub(super) fn owed(&self, marks: usize) -> &Owed {
+        &self.owed[marks.min(self.marks())]
+    }
+}

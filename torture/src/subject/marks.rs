@@ -1,0 +1,83 @@
+//! Marks of the store's workloads: what was promised, and what was about to be taken back.
+//!
+//! One line of text each. The line stands in the trace behind the last call of what it acknowledges,
+//! or before the first call of what it announces:
+//!
+//! | line | says |
+//! |---|---|
+//! | `init` | the store is there and durable |
+//! | `opened` | an open succeeded; a collection that was interrupted before it is finished |
+//! | `put ID` | the object is durable |
+//! | `pin`, `unpin` | from here to there one more pin is held |
+//! | `moving BRANCH from ID\|absent to ID\|absent` | the branch may change from now on |
+//! | `ref BRANCH ID\|absent` | that change is durable |
+//! | `refused BRANCH ID\|absent` | that change was not made: another writer came first |
+//! | `setting head VALUE`, `head VALUE` | as with branches; VALUE is `branch NAME` or `commit ID` |
+//! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
+//! | `gc begins`, `gc` | between them objects that nothing leads to may vanish |
+//! | `failed WHAT: ERROR` | an operation gave an error; what it announced may or may not be there |
+//!
+//! Not for reading them back: whoever checks has recorded them as values.
+
+use std::fmt;
+
+use plugpull_store::{Head, ObjectId};
+
+/// One Mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table above says what each is")]
+pub enum Mark {
+    Init,
+    Opened,
+    Put(ObjectId),
+    Pin,
+    Unpin,
+    Moving { branch: String, from: Option<ObjectId>, to: Option<ObjectId> },
+    Ref { branch: String, at: Option<ObjectId> },
+    Refused { branch: String, to: Option<ObjectId> },
+    SettingHead(Head),
+    Head(Head),
+    Restoring { path: String, id: ObjectId },
+    Restored { path: String, id: ObjectId },
+    GcBegins,
+    Gc,
+    Failed(String),
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init => f.write_str("init"),
+            Self::Opened => f.write_str("opened"),
+            Self::Put(id) => write!(f, "put {id}"),
+            Self::Pin => f.write_str("pin"),
+            Self::Unpin => f.write_str("unpin"),
+            Self::Moving { branch, from, to } => {
+                write!(f, "moving {branch} from {} to {}", or_absent(*from), or_absent(*to))
+            }
+            Self::Ref { branch, at } => write!(f, "ref {branch} {}", or_absent(*at)),
+            Self::Refused { branch, to } => write!(f, "refused {branch} {}", or_absent(*to)),
+            Self::SettingHead(head) => write!(f, "setting head {}", of_head(head)),
+            Self::Head(head) => write!(f, "head {}", of_head(head)),
+            Self::Restoring { path, id } => write!(f, "restoring {path} {id}"),
+            Self::Restored { path, id } => write!(f, "restored {path} {id}"),
+            Self::GcBegins => f.write_str("gc begins"),
+            Self::Gc => f.write_str("gc"),
+            // One line, whatever is in a path or a system's message.
+            Self::Failed(what) => write!(f, "failed {}", what.replace('\n', " ")),
+        }
+    }
+}
+
+/// A branch's value in words.
+pub(super) fn or_absent(id: Option<ObjectId>) -> String {
+    id.map_or_else(|| "absent".to_owned(), |id| id.to_string())
+}
+
+/// HEAD in words.
+pub(super) fn of_head(head: &Head) -> String {
+    match head {
+        Head::Branch(branch) => format!("branch {branch}"),
+        Head::Detached(id) => format!("commit {id}"),
+    }
+}

@@ -1,0 +1,216 @@
+//! What the store owes after each Mark: the ledger that turns promises into what a check looks for.
+//!
+//! The rules:
+//! - an acknowledged object is owed, and so is all that an acknowledged branch leads to;
+//! - a name is owed at one of the values of its `Sequence`;
+//! - while a collection is under way only what every possible value of a branch or HEAD leads to is
+//!   owed, and what was acknowledged under a pin that is still held. So a plan with a collection puts
+//!   under pins only;
+//! - an interrupted collection is under way until an open has finished it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use plugpull_store::{Head, ObjectId};
+
+use super::journal::Contents;
+use super::marks::Mark;
+use super::sequence::Sequence;
+
+/// What is owed at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    /// Whether the store must be there.
+    pub(super) store: bool,
+    pub(super) objects: Arc<BTreeSet<ObjectId>>,
+    /// The values each branch may have, the acknowledged one first.
+    pub(super) refs: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
+    pub(super) head: Vec<Head>,
+    /// The contents each restored file may have.
+    pub(super) files: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
+    /// Promises that cannot both be true.
+    pub(super) contradictions: Arc<Vec<String>>,
+}
+
+/// Folds Marks.
+pub(super) struct Ledger<'c> {
+    contents: &'c Contents,
+    store: bool,
+    objects: BTreeSet<ObjectId>,
+    refs: BTreeMap<String, Sequence<Option<ObjectId>>>,
+    head: Sequence<Head>,
+    files: BTreeMap<String, Sequence<Option<ObjectId>>>,
+    contradictions: Vec<String>,
+    pins: u32,
+    /// Acknowledged while a pin was held that still is.
+    pinned: BTreeSet<ObjectId>,
+    collections: u32,
+    /// A collection of an earlier run was interrupted.
+    interrupted: bool,
+    last: Option<Owed>,
+}
+
+impl<'c> Ledger<'c> {
+    /// Nothing is owed, and a new store's HEAD is at `head`.
+    pub(super) fn new(contents: &'c Contents, head: Head) -> Self {
+        Self {
+            contents,
+            store: false,
+            objects: BTreeSet::new(),
+            refs: BTreeMap::new(),
+            head: Sequence::at(head),
+            files: BTreeMap::new(),
+            contradictions: Vec::new(),
+            pins: 0,
+            pinned: BTreeSet::new(),
+            collections: 0,
+            interrupted: false,
+            last: None,
+        }
+    }
+
+    /// The run so far ends here: its writers are gone.
+    pub(super) fn begin_run(&mut self) {
+        self.pins = 0;
+        self.pinned.clear();
+        self.interrupted = std::mem::take(&mut self.collections) > 0;
+        self.forget_unreachable();
+    }
+
+    /// These objects were damaged: nothing is owed of them until they are put again.
+    pub(super) fn damaged<'i>(&mut self, ids: impl Iterator<Item = &'i ObjectId>) {
+        for id in ids {
+            self.objects.remove(id);
+        }
+    }
+
+    /// Takes in one Mark.
+    pub(super) fn enter(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Init => self.store = true,
+            Mark::Opened => self.interrupted = false,
+            Mark::Put(id) => self.owe(*id),
+            Mark::Pin => self.pins += 1,
+            Mark::Unpin => self.unpin(),
+            Mark::Moving { branch, from, to } => self.branch(branch).announce(from, *to),
+            Mark::Ref { branch, at } => self.moved(branch, *at),
+            Mark::Refused { branch, to } => self.branch(branch).refuse(to),
+            Mark::SettingHead(head) => self.head.announce_any(head.clone()),
+            Mark::Head(head) => {
+                self.head.acknowledge(head);
+            }
+            Mark::Restoring { path, id } => self.file(path).announce_any(Some(*id)),
+            Mark::Restored { path, id } => {
+                self.file(path).acknowledge(&Some(*id));
+            }
+            Mark::GcBegins => self.collections += 1,
+            Mark::Gc => self.collections = self.collections.saturating_sub(1),
+            Mark::Failed(_) => {}
+        }
+        self.forget_unreachable();
+    }
+
+    /// What is owed now. Maps that did not change since the last call are shared with it.
+    pub(super) fn owed(&mut self) -> Owed {
+        let mut owed = Owed {
+            store: self.store,
+            objects: Arc::new(self.objects.clone()),
+            refs: Arc::new(allowed(&self.refs)),
+            head: self.head.allowed(),
+            files: Arc::new(allowed(&self.files)),
+            contradictions: Arc::new(self.contradictions.clone()),
+        };
+        if let Some(last) = &self.last {
+            share(&mut owed.objects, &last.objects);
+            share(&mut owed.refs, &last.refs);
+            share(&mut owed.files, &last.files);
+            share(&mut owed.contradictions, &last.contradictions);
+        }
+        self.last = Some(owed.clone());
+        owed
+    }
+
+    fn owe(&mut self, id: ObjectId) {
+        self.objects.insert(id);
+        if self.pins > 0 {
+            self.pinned.insert(id);
+        }
+    }
+
+    fn unpin(&mut self) {
+        self.pins = self.pins.saturating_sub(1);
+        if self.pins == 0 {
+            self.pinned.clear();
+        }
+    }
+
+    fn moved(&mut self, branch: &str, at: Option<ObjectId>) {
+        if !self.branch(branch).acknowledge(&at) {
+            let at = super::marks::or_absent(at);
+            self.contradictions.push(format!(
+                "branch {branch}: its change to {at} was acknowledged, and before that another \
+                 change of the same value; expected one of the two to be refused"
+            ));
+        }
+        let reached = at.map_or_else(BTreeSet::new, |id| self.closure(id));
+        self.objects.extend(reached);
+    }
+
+    fn branch(&mut self, name: &str) -> &mut Sequence<Option<ObjectId>> {
+        self.refs.entry(name.to_owned()).or_insert_with(|| Sequence::at(None))
+    }
+
+    fn file(&mut self, path: &str) -> &mut Sequence<Option<ObjectId>> {
+        self.files.entry(path.to_owned()).or_insert_with(|| Sequence::at(None))
+    }
+
+    /// A collection may take what nothing is sure to lead to.
+    fn forget_unreachable(&mut self) {
+        if self.collections == 0 && !self.interrupted {
+            return;
+        }
+        let mut kept = std::mem::take(&mut self.pinned);
+        for values in self.refs.values() {
+            kept.extend(self.led_to_by_all(&values.allowed()));
+        }
+        let commit = |head: &Head| match head {
+            Head::Detached(id) => Some(*id),
+            Head::Branch(_) => None,
+        };
+        let heads: Vec<_> = self.head.allowed().iter().map(commit).collect();
+        kept.extend(self.led_to_by_all(&heads));
+        self.objects.retain(|id| kept.contains(id));
+        if self.pins > 0 {
+            self.pinned = kept;
+        }
+    }
+
+    fn led_to_by_all(&self, values: &[Option<ObjectId>]) -> BTreeSet<ObjectId> {
+        let mut closures =
+            values.iter().map(|id| id.map_or_else(BTreeSet::new, |id| self.closure(id)));
+        let first = closures.next().unwrap_or_default();
+        closures.fold(first, |common, other| common.intersection(&other).copied().collect())
+    }
+
+    /// An object and all it leads to.
+    fn closure(&self, id: ObjectId) -> BTreeSet<ObjectId> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if reached.insert(id) {
+                open.extend(self.contents.get(&id).iter().flat_map(|known| &known.leads_to));
+            }
+        }
+        reached
+    }
+}
+
+fn allowed<V: Clone + PartialEq>(of: &BTreeMap<String, Sequence<V>>) -> BTreeMap<String, Vec<V>> {
+    of.iter().map(|(name, values)| (name.clone(), values.allowed())).collect()
+}
+
+fn share<T: PartialEq>(new: &mut Arc<T>, old: &Arc<T>) {
+    if *new == *old {
+        *new = Arc::clone(old);
+    }
+}

@@ -1,0 +1,265 @@
+//! Carrying out the steps of a plan on a store, with a Mark for each promise.
+//!
+//! An operation that fails is told by a Mark and the writer goes on with its next step, so that a run
+//! on a failing disk ends like any other. Not for the order of several writers: see `interleave`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use faultfs::Fs;
+use plugpull_store::{
+    Branch, Commit, Error, Expected, GcOptions, Head, ObjectId, Options, Pin, Put, Reached, Result,
+    Snapshot, Store,
+};
+
+use super::journal::Journal;
+use super::marks::Mark;
+use super::plan::{Bytes, Step};
+use super::{SOURCES, STORE};
+
+/// How often a commit starts again because another writer moved the branch first.
+const ATTEMPTS: u32 = 100;
+
+/// 2026-01-01T00:00:00Z, the time of every commit: contents must not depend on a clock.
+const TIME: i64 = 1_767_225_600;
+
+/// One writer at work.
+pub(super) struct Writer<'j, F: Fs> {
+    store: Store<F>,
+    journal: &'j Journal,
+    name: String,
+    sources: &'j [Bytes],
+    /// Steps begun; makes each commit another one.
+    steps: u64,
+}
+
+/// A pin, with its two Marks.
+struct Held<'s, F: Fs> {
+    journal: &'s Journal,
+    _pin: Pin<'s, F>,
+}
+
+impl<F: Fs> Drop for Held<'_, F> {
+    /// Runs before the pin goes.
+    fn drop(&mut self) {
+        self.journal.mark(Mark::Unpin);
+    }
+}
+
+/// Makes the store.
+pub(super) fn init<F: Fs>(fs: F, options: Options, journal: &Journal) -> Option<Store<F>> {
+    let made = Store::init_on(fs, Path::new(STORE), options);
+    tell(journal, "init", made, Mark::Init)
+}
+
+fn tell<T>(journal: &Journal, what: &str, done: Result<T>, mark: Mark) -> Option<T> {
+    match done {
+        Ok(done) => {
+            journal.mark(mark);
+            Some(done)
+        }
+        Err(error) => {
+            journal.mark(Mark::Failed(format!("{what}: {error}")));
+            None
+        }
+    }
+}
+
+impl<'j, F: Fs> Writer<'j, F> {
+    /// Opens the store; `None` if that failed.
+    pub(super) fn open(
+        fs: F,
+        options: Options,
+        journal: &'j Journal,
+        name: String,
+        sources: &'j [Bytes],
+    ) -> Option<Self> {
+        let opened = Store::open_on(fs, Path::new(STORE), options);
+        let store = tell(journal, "open", opened, Mark::Opened)?;
+        Some(Self { store, journal, name, sources, steps: 0 })
+    }
+
+    /// Does one step.
+    pub(super) fn step(&mut self, step: &Step) {
+        self.steps += 1;
+        if let Err(error) = self.try_step(step) {
+            self.journal.mark(Mark::Failed(format!("{}: {error}", name_of(step))));
+        }
+    }
+
+    fn try_step(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Put { bytes, pinned } => {
+                let _held = pinned.then(|| self.pin()).transpose()?;
+                self.put(bytes).map(|_| ())
+            }
+            Step::PutFromPath(source) => self.put_from_path(*source),
+            Step::Commit { branch, files } => self.commit(&Branch::new(branch)?, files),
+            Step::Point { branch, at } => self.point(&Branch::new(branch)?, &Branch::new(at)?),
+            Step::Delete { branch } => self.delete(&Branch::new(branch)?),
+            Step::Attach { branch } => self.set_head(Head::Branch(Branch::new(branch)?)),
+            Step::Detach { branch } => self.detach(&Branch::new(branch)?),
+            Step::Restore { bytes, to, executable } => self.restore(bytes, to, *executable),
+            Step::Gc => self.gc(),
+        }
+    }
+
+    fn pin(&self) -> Result<Held<'_, F>> {
+        let pin = self.store.pin()?;
+        self.journal.mark(Mark::Pin);
+        Ok(Held { journal: self.journal, _pin: pin })
+    }
+
+    /// A promise is one only if all barriers succeeded.
+    fn settle(&self, reached: Reached, mark: Mark) {
+        self.journal.mark(match reached {
+            Reached::Degraded => Mark::Failed(format!("degraded: {mark}")),
+            Reached::Durable | Reached::Unsupported => mark,
+        });
+    }
+
+    fn acknowledge(&self, put: Put) -> ObjectId {
+        self.settle(put.receipt.reached, Mark::Put(put.id));
+        put.id
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<ObjectId> {
+        self.journal.writing(bytes, Vec::new());
+        Ok(self.acknowledge(self.store.put(bytes)?))
+    }
+
+    fn put_from_path(&self, source: usize) -> Result<()> {
+        if let Some(bytes) = self.sources.get(source) {
+            self.journal.writing(bytes, Vec::new());
+        }
+        self.acknowledge(self.store.put_from_path(source_path(source).as_ref())?);
+        Ok(())
+    }
+
+    fn commit(&self, branch: &Branch, files: &[(&str, Bytes)]) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let _held = self.pin()?;
+            let tip = self.store.read_branch(branch)?;
+            let commit = self.put_commit(tip, files)?;
+            if self.move_branch(branch, tip, Some(commit))? {
+                return Ok(());
+            }
+        }
+        self.journal.mark(Mark::Failed(format!("commit: {branch} moved again and again")));
+        Ok(())
+    }
+
+    /// Blobs, snapshot, commit.
+    fn put_commit(&self, tip: Option<ObjectId>, files: &[(&str, Bytes)]) -> Result<ObjectId> {
+        let mut blobs = Vec::new();
+        for (path, bytes) in files {
+            blobs.push((*path, self.put(bytes)?));
+        }
+        let ids = blobs.iter().map(|(_, id)| *id).collect();
+        let snapshot = Snapshot::of(blobs)?;
+        self.journal.writing(&text_of(&snapshot), ids);
+        let snapshot = self.acknowledge(self.store.put_snapshot(&snapshot)?);
+        let message = format!("{} step {}", self.name, self.steps);
+        let commit = Commit::new(tip, snapshot, "writer", message, TIME);
+        let leads_to = tip.into_iter().chain([snapshot]).collect();
+        self.journal.writing(&text_of(&commit), leads_to);
+        Ok(self.acknowledge(self.store.put_commit(&commit)?))
+    }
+
+    /// False when another writer moved the branch first.
+    fn move_branch(
+        &self,
+        branch: &Branch,
+        from: Option<ObjectId>,
+        to: Option<ObjectId>,
+    ) -> Result<bool> {
+        let name = branch.to_string();
+        self.journal.mark(Mark::Moving { branch: name.clone(), from, to });
+        let expected = from.map_or(Expected::Absent, Expected::At);
+        let moved = match to {
+            Some(to) => self.store.update_branch(branch, to, expected).map(|r| Some(r.reached)),
+            None => self.store.delete_branch(branch, expected),
+        };
+        match moved {
+            Ok(Some(reached)) => {
+                self.settle(reached, Mark::Ref { branch: name, at: to });
+                Ok(true)
+            }
+            Ok(None) | Err(Error::RefConflict { .. } | Error::NameConflict { .. }) => {
+                self.journal.mark(Mark::Refused { branch: name, to });
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn point(&self, branch: &Branch, at: &Branch) -> Result<()> {
+        let _held = self.pin()?;
+        let from = self.store.read_branch(branch)?;
+        match self.store.read_branch(at)? {
+            Some(to) => self.move_branch(branch, from, Some(to)).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn delete(&self, branch: &Branch) -> Result<()> {
+        match self.store.read_branch(branch)? {
+            Some(tip) => self.move_branch(branch, Some(tip), None).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn detach(&self, branch: &Branch) -> Result<()> {
+        let _held = self.pin()?;
+        match self.store.read_branch(branch)? {
+            Some(tip) => self.set_head(Head::Detached(tip)),
+            None => Ok(()),
+        }
+    }
+
+    fn set_head(&self, head: Head) -> Result<()> {
+        self.journal.mark(Mark::SettingHead(head.clone()));
+        let reached = self.store.set_head(&head)?.reached;
+        self.settle(reached, Mark::Head(head));
+        Ok(())
+    }
+
+    fn restore(&self, bytes: &[u8], to: &str, executable: bool) -> Result<()> {
+        let (id, path) = (ObjectId::of(bytes), to.to_owned());
+        self.journal.mark(Mark::Restoring { path: path.clone(), id });
+        if let Some(receipt) = self.store.restore(&id, Path::new(to), executable)? {
+            self.settle(receipt.reached, Mark::Restored { path, id });
+        }
+        Ok(())
+    }
+
+    fn gc(&mut self) -> Result<()> {
+        self.journal.mark(Mark::GcBegins);
+        self.store.gc(GcOptions { grace: Duration::ZERO, dry_run: false })?;
+        self.journal.mark(Mark::Gc);
+        Ok(())
+    }
+}
+
+/// Where a source file lies.
+pub(super) fn source_path(number: usize) -> String {
+    format!("{SOURCES}/{number}")
+}
+
+/// The canonical text of a snapshot or commit.
+fn text_of<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn name_of(step: &Step) -> String {
+    match step {
+        Step::Put { .. } => "put".to_owned(),
+        Step::PutFromPath(source) => format!("put from {}", source_path(*source)),
+        Step::Commit { branch, .. } => format!("commit on {branch}"),
+        Step::Point { branch, at } => format!("point {branch} at {at}"),
+        Step::Delete { branch } => format!("delete {branch}"),
+        Step::Attach { branch } | Step::Detach { branch } => format!("head to {branch}"),
+        Step::Restore { to, .. } => format!("restore {to}"),
+        Step::Gc => "gc".to_owned(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Plans: what each writer of a run does, step by step, drawn from a seed beforehand.
+//!
+//! Not for the ids of commits: those follow from what a branch holds when its turn comes.
+
+use std::sync::Arc;
+
+/// Bytes of one object or file.
+pub(super) type Bytes = Arc<[u8]>;
+
+/// One thing a writer does.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Stores bytes; under a pin of its own or under one around it.
+    Put { bytes: Bytes, pinned: bool },
+    /// Stores the source file with this number.
+    PutFromPath(usize),
+    /// A commit of these files on top of what the branch holds.
+    Commit { branch: &'static str, files: Vec<(&'static str, Bytes)> },
+    /// Points a branch at where another one is.
+    Point { branch: &'static str, at: &'static str },
+    /// Deletes a branch.
+    Delete { branch: &'static str },
+    /// HEAD to a branch.
+    Attach { branch: &'static str },
+    /// HEAD to the commit that a branch holds.
+    Detach { branch: &'static str },
+    /// Writes an object's bytes to a file of the work directory.
+    Restore { bytes: Bytes, to: String, executable: bool },
+    /// A garbage collection without grace.
+    Gc,
+}
+
+/// What is wrong with the disk when the recorded run begins.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Damage {
+    #[default]
+    None,
+    /// The objects with these bytes are corrupt.
+    Corrupt(Vec<Bytes>),
+    /// What killed writers and a killed collection leave.
+    Leftovers,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    /// Whether the recorded run makes the store, and does nothing else.
+    pub(super) init: bool,
+    /// Done, and made durable, before the recording.
+    pub(super) before: Vec<Step>,
+    /// Files outside the store.
+    pub(super) sources: Vec<Bytes>,
+    pub(super) damage: Damage,
+    /// What each writer does.
+    pub(super) writers: Vec<Vec<Step>>,
+}
+
+/// A plan that draws no more contents than this is to make a small trace.
+const SMALL: usize = 6;
+
+/// Draws contents and choices.
+pub(super) struct Draw {
+    pub(super) rng: fastrand::Rng,
+    drawn: Vec<Bytes>,
+}
+
+impl Draw {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { rng: fastrand::Rng::with_seed(seed), drawn: Vec::new() }
+    }
+
+    /// New bytes, unlike all others: mostly less than a sector, a few of two or three sectors, rarely
+    /// more than a page.
+    pub(super) fn bytes(&mut self) -> Bytes {
+        let mut bytes = format!("content {} ", self.drawn.len()).into_bytes();
+        let len = match self.rng.u32(0..100) {
+            0..80 => self.rng.usize(bytes.len()..512),
+            80..97 => self.rng.usize(1024..1536),
+            _ => self.rng.usize(4097..4700),
+        };
+        bytes.resize_with(len, || self.rng.u8(..));
+        let bytes = Bytes::from(bytes);
+        self.drawn.push(Arc::clone(&bytes));
+        bytes
+    }
+
+    /// Bytes that were drawn before, if there are any.
+    pub(super) fn known(&mut self) -> Bytes {
+        match self.rng.choice(&self.drawn).cloned() {
+            Some(bytes) => bytes,
+            None => self.bytes(),
+        }
+    }
+
+    /// New bytes four times out of five.
+    pub(super) fn some(&mut self) -> Bytes {
+        if self.rng.u8(0..5) == 0 { self.known() } else { self.bytes() }
+    }
+
+    pub(super) fn of(&mut self, names: &[&'static str]) -> &'static str {
+        self.rng.choice(names).copied().unwrap_or("main")
+    }
+
+    pub(super) fn put(&mut self, pinned: bool) -> Step {
+        Step::Put { bytes: self.some(), pinned }
+    }
+
+    /// A commit of one file; in a plan that has drawn enough not to be small, sometimes of two.
+    pub(super) fn commit(&mut self, branch: &'static str) -> Step {
+        let mut files = vec![("file", self.bytes())];
+        if self.drawn.len() > SMALL && self.rng.u8(0..3) == 0 {
+            files.push(("folder/other", self.known()));
+        }
+        Step::Commit { branch, files }
+    }
+
+    /// A restore of something that the plan puts, to one of a few files of `folder`.
+    pub(super) fn restore(&mut self, folder: &str) -> Step {
+        let to = format!("{}/{folder}/{}", super::WORK, self.of(&["a", "b", "deep/er/c"]));
+        Step::Restore { bytes: self.known(), to, executable: self.rng.bool() }
+    }
+}

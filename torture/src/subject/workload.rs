@@ -1,0 +1,218 @@
+//! The workloads: what each of them draws from a seed.
+//!
+//! A size is about how many operations of the store a run makes. An operation is 5 Ops (a put) to about
+//! 20 (a commit of one file), so 2 makes a trace of at most 60 Ops and 100 one of about 1,000; only
+//! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
+
+use super::plan::{Bytes, Damage, Draw, Plan, Step};
+
+/// What is done to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Workload {
+    /// Puts bytes, some of them twice.
+    Put,
+    /// Puts files by their path.
+    PutFromPath,
+    /// Restores objects into a work directory, over older files.
+    Restore,
+    /// Commits on one branch.
+    Commit,
+    /// Makes, moves and deletes branches, and sets HEAD to branches and commits.
+    Branches,
+    /// Two writers that commit to one branch.
+    CasRace,
+    /// A garbage collection without grace beside a writer.
+    GcBesideWriter,
+    /// Puts the bytes of corrupt objects again.
+    Repair,
+    /// Opens a store that killed writers and a killed collection left, and goes on.
+    OpenAfterCrash,
+    /// Makes the store on an empty disk.
+    Init,
+    /// One to three writers and all of the above.
+    Mixed,
+}
+
+impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Put,
+        Self::PutFromPath,
+        Self::Restore,
+        Self::Commit,
+        Self::Branches,
+        Self::CasRace,
+        Self::GcBesideWriter,
+        Self::Repair,
+        Self::OpenAfterCrash,
+        Self::Init,
+        Self::Mixed,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::PutFromPath => "put-from-path",
+            Self::Restore => "restore",
+            Self::Commit => "commit",
+            Self::Branches => "branches",
+            Self::CasRace => "cas-race",
+            Self::GcBesideWriter => "gc-beside-writer",
+            Self::Repair => "repair",
+            Self::OpenAfterCrash => "open-after-crash",
+            Self::Init => "init",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// The workload of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|workload| workload.name() == name)
+    }
+
+    /// What a run of it does.
+    pub(super) fn plan(self, seed: u64, size: usize) -> Plan {
+        let draw = &mut Draw::new(seed);
+        match self {
+            Self::Put => alone(times(size, || draw.put(false))),
+            Self::PutFromPath => put_from_path(draw, size),
+            Self::Restore => restore(draw, size),
+            Self::Commit => alone(times(commits(size), || draw.commit("main"))),
+            Self::Branches => branches(draw, size),
+            Self::CasRace => cas_race(draw, size),
+            Self::GcBesideWriter => gc_beside_writer(draw, size),
+            Self::Repair => repair(draw, size),
+            Self::OpenAfterCrash => open_after_crash(draw, size),
+            Self::Init => Plan { init: true, ..Plan::default() },
+            Self::Mixed => mixed(draw, size),
+        }
+    }
+}
+
+/// A commit is three puts and a move.
+fn commits(size: usize) -> usize {
+    size.div_ceil(4)
+}
+
+fn times(count: usize, step: impl FnMut() -> Step) -> Vec<Step> {
+    std::iter::repeat_with(step).take(count.max(1)).collect()
+}
+
+fn alone(steps: Vec<Step>) -> Plan {
+    Plan { writers: vec![steps], ..Plan::default() }
+}
+
+fn put_from_path(draw: &mut Draw, size: usize) -> Plan {
+    let sources: Vec<_> = (0..size.max(1)).map(|_| draw.some()).collect();
+    Plan { sources, ..alone((0..size.max(1)).map(Step::PutFromPath).collect()) }
+}
+
+fn restore(draw: &mut Draw, size: usize) -> Plan {
+    let before = times(4, || draw.put(false));
+    Plan { before, ..alone(times(size.div_ceil(2), || draw.restore("tree"))) }
+}
+
+const BRANCHES: [&str; 4] = ["main", "topic", "feature/one", "feature/two"];
+
+fn branches(draw: &mut Draw, size: usize) -> Plan {
+    let before = vec![draw.commit("main"), draw.commit("main"), draw.commit("feature/one")];
+    // Some steps find no branch to work on; the first one does not need any.
+    let mut steps = vec![Step::Attach { branch: draw.of(&BRANCHES) }];
+    steps.extend((1..size).map(|_| branch_step(draw, &BRANCHES)));
+    Plan { before, ..alone(steps) }
+}
+
+fn branch_step(draw: &mut Draw, names: &[&'static str]) -> Step {
+    let branch = draw.of(names);
+    match draw.rng.u32(0..10) {
+        0 => draw.commit(branch),
+        1..5 => Step::Point { branch, at: draw.of(names) },
+        5..7 => Step::Delete { branch },
+        7 => Step::Attach { branch },
+        _ => Step::Detach { branch },
+    }
+}
+
+fn cas_race(draw: &mut Draw, size: usize) -> Plan {
+    let each = size.div_ceil(8);
+    let mut writer = || times(each, || draw.commit("main"));
+    Plan { writers: vec![writer(), writer()], ..Plan::default() }
+}
+
+fn gc_beside_writer(draw: &mut Draw, size: usize) -> Plan {
+    let before = vec![draw.commit("main"), draw.put(true), draw.put(true), draw.commit("topic")];
+    let writer = times(size.div_ceil(3), || match draw.rng.u32(0..8) {
+        0..3 => draw.put(true),
+        3 => draw.commit("topic"),
+        4 => Step::Delete { branch: "topic" },
+        5 => Step::Detach { branch: "main" },
+        _ => draw.commit("main"),
+    });
+    let collector = times(size.div_ceil(12), || Step::Gc);
+    Plan { before, writers: vec![writer, collector], ..Plan::default() }
+}
+
+fn repair(draw: &mut Draw, size: usize) -> Plan {
+    let corrupt: Vec<Bytes> = (0..size.max(1)).map(|_| draw.bytes()).collect();
+    let file = [("file", Bytes::clone(&corrupt[0]))];
+    let mut before: Vec<_> = corrupt.iter().map(put_again).collect();
+    // One of them is part of a history.
+    before.push(Step::Commit { branch: "main", files: file.to_vec() });
+    let again = corrupt.iter().map(put_again).collect();
+    Plan { before, damage: Damage::Corrupt(corrupt), ..alone(again) }
+}
+
+fn put_again(bytes: &Bytes) -> Step {
+    Step::Put { bytes: Bytes::clone(bytes), pinned: false }
+}
+
+/// A killed writer leaves its temp beside this file.
+const RESTORED: &str = "/work/tree/file";
+
+fn open_after_crash(draw: &mut Draw, size: usize) -> Plan {
+    let commit = draw.commit("main");
+    let restore = Step::Restore { bytes: draw.known(), to: RESTORED.to_owned(), executable: false };
+    let mut before = vec![commit, restore];
+    // Nothing leads to these: the collection that is killed was about to take them.
+    before.extend(times(3, || Step::Put { bytes: draw.bytes(), pinned: true }));
+    let little = times(size.div_ceil(4), || {
+        if draw.rng.bool() { draw.put(false) } else { draw.commit("main") }
+    });
+    Plan { before, damage: Damage::Leftovers, ..alone(little) }
+}
+
+/// Each writer moves branches and restores files of its own, and commits to `main` as the others do.
+const OWN: [[&str; 3]; 3] =
+    [["a", "zero/a", "zero/b"], ["b", "one/a", "one/b"], ["c", "two/a", "two/b"]];
+
+fn mixed(draw: &mut Draw, size: usize) -> Plan {
+    let before = vec![draw.commit("main"), draw.commit("a"), draw.put(true)];
+    let sources: Vec<_> = (0..3).map(|_| draw.bytes()).collect();
+    let writers = draw.rng.usize(1..=OWN.len()).min(size.max(1));
+    let collects = draw.rng.bool();
+    let each = size.div_ceil(3 * writers);
+    let writer = |(n, own): (usize, &[&'static str; 3])| {
+        times(each, || match draw.rng.u32(0..12) {
+            // A file is put without a pin, so what it stored might be collected at once.
+            0 if !collects => Step::PutFromPath(draw.rng.usize(0..3)),
+            0..3 => {
+                let pinned = collects || draw.rng.bool();
+                draw.put(pinned)
+            }
+            3..5 => draw.restore(own[0]),
+            5..7 => draw.commit("main"),
+            7 => draw.commit(own[0]),
+            8 if collects => Step::Gc,
+            _ => match branch_step(draw, own) {
+                // HEAD has no compare-and-swap: one writer sets it.
+                Step::Attach { .. } | Step::Detach { .. } if n > 0 => draw.commit(own[1]),
+                step => step,
+            },
+        })
+    };
+    let mut writers: Vec<_> = OWN.iter().take(writers).enumerate().map(writer).collect();
+    // Some steps find nothing to work on; this one does not need anything.
+    writers[0][0] = draw.commit("main");
+    Plan { before, sources, writers, ..Plan::default() }
+}
