@@ -13,6 +13,7 @@ mod child;
 mod cli;
 mod conformance;
 mod explore;
+mod litmus;
 mod machine;
 mod models;
 mod planted;

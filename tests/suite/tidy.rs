@@ -66,8 +66,14 @@ fn unsafe_code_and_silent_lints_do_not_occur() {
 
 #[test]
 fn what_the_documents_link_to_is_there() {
-    let documents =
-        ["README.md", "CHANGELOG.md", "docs/design.md", "docs/formats.md", "docs/limits.md"];
+    let documents = [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/design.md",
+        "docs/formats.md",
+        "docs/limits.md",
+        "docs/persistence-models.md",
+    ];
     for document in documents {
         let path = root().join(document);
         let text = fs::read_to_string(&path).unwrap();

@@ -47,12 +47,17 @@ impl Builder {
     }
 
     fn sync_dir(&self, dir: Inode, synced: &mut Vec<EffectId>) {
-        let entries = self.pending_where(|effect| {
+        let is_own = |effect: &super::Effect| {
             effect.content_of(dir) || effect.entries().any(|(at, _, _)| at.dir == dir)
-        });
+        };
+        let entries = self.pending_where(is_own);
         match self.rules.fsync_dir {
             FsyncDir::Entries => {}
-            FsyncDir::Journal => self.commit(entries.last().copied(), synced),
+            FsyncDir::Journal => {
+                // Its own creation or move is a change of its inode as well.
+                let last = self.pending_where(|effect| is_own(effect) || effect.renames(dir));
+                self.commit(last.last().copied(), synced);
+            }
             FsyncDir::Checkpoint => self.commit(self.pending.last().copied(), synced),
         }
         synced.extend(entries);
@@ -114,7 +119,7 @@ impl Builder {
         self.pending.iter().copied().filter(|id| is(&self.effects[id.index()])).collect()
     }
 
-    fn is_pending(&self, id: EffectId) -> bool {
+    pub(super) fn is_pending(&self, id: EffectId) -> bool {
         self.pending.binary_search(&id).is_ok()
     }
 

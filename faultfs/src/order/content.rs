@@ -191,18 +191,16 @@ impl Builder {
         let first_gone = len.div_ceil(PAGE_LEN);
         let gone: Vec<_> =
             self.full.pages(inode).map(|(index, page)| (index, page.clone())).collect();
-        let mut changes = Vec::new();
+        // The length comes first: a page that is put later stays, hidden behind it.
+        let before = self.full.len(inode);
+        let mut changes = vec![Change::Len { inode, before, after: len }];
         for (index, page) in gone.into_iter().filter(|(index, _)| *index >= first_gone) {
             self.content.freed = Some(page.clone());
             self.content.cut.insert((inode, index), page.clone());
             changes.push(Change::Page { inode, index, before: Some(page), after: None });
         }
-        changes.push(Change::Len { inode, before: self.full.len(inode), after: len });
-        let tail = self
-            .full
-            .page(inode, len / PAGE_LEN)
-            .filter(|_| !len.is_multiple_of(PAGE_LEN))
-            .cloned();
+        let tail = self.full.page(inode, len / PAGE_LEN);
+        let tail = tail.filter(|_| !len.is_multiple_of(PAGE_LEN)).cloned();
         let id = self.add(changes, &[Place::Len(inode)]);
         self.cut_places(id, inode, first_gone.saturating_mul(PAGE_LEN));
         let zeros = tail.map(|tail| self.zeros(id, inode, len, &tail));
@@ -266,7 +264,15 @@ impl Builder {
                 }
             }
         }
-        self.step().fills.push((inode, range.start, bytes));
+        let cut = self.content.last_cut.get(&inode).copied();
+        match cut.filter(|(cut, _, _)| self.is_pending(*cut)) {
+            // Until the cut is on disk the range holds what the file had there.
+            Some((cut, at, zeros)) => {
+                let first = if zeros.is_some() { at.div_ceil(PAGE_LEN) } else { at / PAGE_LEN };
+                self.effect(cut).fill_behind(inode, first, range.start, &bytes);
+            }
+            None => self.step().fills.push((inode, range.start, bytes)),
+        }
     }
 
     /// Bytes from before a cut are not changed by what is allocated after it.

@@ -90,6 +90,23 @@ impl Effect {
         })
     }
 
+    /// Puts bytes that the disk holds anyway into the pages from `first` on that a cut leaves empty.
+    pub(super) fn fill_behind(&mut self, inode: Inode, first: u64, at: u64, fill: &[u8]) {
+        for index in pages_of(at, fill.len() as u64).filter(|index| *index >= first) {
+            let known = self.changes.iter_mut().find_map(|change| match change {
+                Change::Page { index: page, after, .. } if *page == index => Some(after),
+                _ => None,
+            });
+            if let Some(after) = known {
+                fill_page(after, index * PAGE as u64, at, fill);
+            } else {
+                let mut after = None;
+                fill_page(&mut after, index * PAGE as u64, at, fill);
+                self.changes.push(Change::Page { inode, index, before: None, after });
+            }
+        }
+    }
+
     pub(crate) fn apply(&self, image: &mut DiskImage) {
         for change in &self.changes {
             change.put(image, Side::After);
