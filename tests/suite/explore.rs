@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use faultfs::{Fs, FsFile, ImageHash, Legal, Model, PersistOrder, SimFs, Trace, Window};
-use plugpull::explore::{self, Bounds, Coverage, Tier, explore};
+use plugpull::explore::{self, Bounds, Coverage, Tier, Until, explore};
 
 /// Files that are written, some synced, with a Mark after each sync.
 fn run(files: u32) -> Trace {
@@ -30,6 +30,11 @@ fn unsynced(files: u32) -> Trace {
         disk.create_new(Path::new(&format!("/file-{n}")), 0o644).unwrap();
     }
     disk.trace()
+}
+
+/// So much found, and nobody who asks for the end.
+fn until(found: u64) -> Until<'static> {
+    Until { found, stop: &|| false }
 }
 
 fn order(trace: &Trace, model: &str) -> PersistOrder {
@@ -115,7 +120,7 @@ fn a_window_that_is_too_large_is_named_and_sampled() {
 fn what_is_found_does_not_depend_on_the_number_of_threads() {
     let order = order(&run(9), "posix");
     let check = |jobs| {
-        explore::check(&order, Bounds::of(Tier::T2), jobs, &|| false, &|checked| {
+        explore::check(&order, Bounds::of(Tier::T2), jobs, until(u64::MAX), &|checked| {
             // Any property will do that holds for some states and not for others.
             (checked.image.hash().0 % 3 == 0).then(|| checked.image.hash())
         })
@@ -135,7 +140,18 @@ fn what_is_found_does_not_depend_on_the_number_of_threads() {
 fn a_panic_of_the_checker_ends_the_run() {
     let order = order(&unsynced(12), "posix");
     let run = || {
-        explore::check::<()>(&order, Bounds::of(Tier::T2), 2, &|| false, &|_| panic!("checker"));
+        explore::check::<()>(&order, Bounds::of(Tier::T2), 2, until(1), &|_| panic!("checker"));
     };
     assert!(std::panic::catch_unwind(run).is_err());
+}
+
+#[test]
+fn a_search_ends_when_enough_was_found_on_any_number_of_threads() {
+    let order = order(&unsynced(14), "posix");
+    let bounds = Bounds::of(Tier::T2);
+    let check = |jobs| explore::check(&order, bounds, jobs, until(100), &|_| Some(()));
+    let (coverage, found) = check(1);
+    assert_eq!((coverage.states(), found.len()), (1024, 1024));
+    assert!(!coverage.is_complete());
+    assert!(check(3) == (coverage, found));
 }

@@ -17,6 +17,7 @@ mod litmus;
 mod machine;
 mod models;
 mod planted;
+mod power_cut;
 mod program;
 mod protocol;
 mod scratch;

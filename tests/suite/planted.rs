@@ -11,6 +11,7 @@ const SEED: &str = "1";
 
 fn torture_with(bug: Option<&str>) -> crate::program::Ended {
     let mut args = vec!["torture", "--commits", "1000", "--kills", "160", "--seed", SEED];
+    args.extend(["--power-cuts", "0"]);
     args.extend(["--message-format", "json-lines"]);
     if let Some(bug) = bug {
         args.extend(["--planted", bug]);

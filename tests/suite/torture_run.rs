@@ -13,8 +13,10 @@ use tempfile::TempDir;
 use crate::program::{Ended, command, plugpull};
 
 /// Arguments of a run that hits every call of a commit.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 11] = [
     "torture",
+    "--power-cuts",
+    "0",
     "--commits",
     "600",
     "--kills",
@@ -86,7 +88,7 @@ fn writers_are_not_far_ahead_of_what_the_runner_has_heard() {
 
 #[test]
 fn a_run_without_kills_is_no_pass() {
-    let ended = plugpull(["torture", "--commits", "20", "--kills", "0"]);
+    let ended = plugpull(["torture", "--commits", "20", "--kills", "0", "--power-cuts", "0"]);
     ended.assert(4, &[]);
     assert!(ended.out.contains("nothing was tested"), "{ended:#?}");
 }
@@ -101,7 +103,8 @@ fn a_run_that_cannot_hit_every_call_says_so() {
 
 #[test]
 fn a_limit_of_time_ends_the_run_with_what_was_seen() {
-    let ended = plugpull(["torture", "--commits", "100000000", "--duration", "4s"]);
+    let ended =
+        plugpull(["torture", "--commits", "100000000", "--duration", "4s", "--power-cuts", "0"]);
     ended.assert(5, &[]);
     assert!(ended.out.contains("not everything was looked at"), "{ended:#?}");
 }
@@ -199,4 +202,34 @@ fn a_killed_runner_takes_its_writers_with_it() {
 fn a_writer_is_not_for_people() {
     let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"planted":null}"#;
     plugpull(["torture-writer", part]).assert(2, &["started by `plugpull torture`"]);
+}
+
+#[test]
+fn the_power_is_cut_after_the_kills() {
+    let run = ["torture", "--commits", "60", "--message-format", "json-lines"];
+    let ended = plugpull(run);
+    ended.assert(0, &[]);
+    let end = &ended.events("end")[0];
+    let models = end["power_cuts"].as_array().unwrap();
+    assert_eq!(models.len(), 11);
+    for model in models {
+        let control = model["control"].as_bool().unwrap();
+        assert_eq!(model["runs"], 10);
+        assert_eq!(model["violations"].as_u64().unwrap() > 0, control, "{model}");
+    }
+    assert_eq!(ended.events("power-cut").len(), 110);
+    assert!(!end["not_looked_at"].as_str().unwrap().contains("SIGKILL keeps the page cache"));
+}
+
+#[test]
+fn a_missing_barrier_is_found_by_the_power_cuts_and_not_by_the_kills() {
+    let run = ["torture", "--commits", "200", "--planted", "ref-not-synced"];
+    let ended = plugpull(run.into_iter().chain(["--message-format", "json-lines"]));
+    ended.assert(100, &[]);
+    assert_eq!(ended.events("finding").len(), 0);
+    let found = ended.events("power-cut-finding");
+    assert!(found.iter().any(|finding| finding["model"] == "ext4"), "{found:?}");
+    let ended = plugpull(run.into_iter().chain(["--power-cuts", "0"]));
+    ended.assert(0, &[]);
+    assert!(ended.out.contains("SIGKILL keeps the page cache"), "{}", ended.out);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
+use crate::explore_command::Budget;
 
 /// Pulls the plug on a program and tells which missing fsync would have lost data.
 #[derive(Debug, Parser)]
@@ -19,7 +20,8 @@ pub struct Cli {
 /// The commands; each does one thing.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Kill writers of the reference store until 10,000 commits are acknowledged; audit every kill
+    /// Kill writers of the reference store until 10,000 commits are acknowledged, audit every kill; then
+    /// cut the power of recorded runs
     #[command(after_help = "\
 Example: plugpull torture
          plugpull torture --commits 500 --writers 2 --kills 100 --seed 7 --keep")]
@@ -27,6 +29,11 @@ Example: plugpull torture
     /// Check the integrity of a store: hashes, references, refs, leftover temps
     #[command(after_help = "Example: plugpull audit /tmp/store --message-format json-lines")]
     Audit(AuditArgs),
+    /// Explore what power cuts may leave of a recorded run: recover and check every crash state
+    #[command(after_help = "\
+Example: plugpull explore --store
+         plugpull explore --store --workload cas-race --size 8 --model ext4 --tier 3 --budget 10m")]
+    Explore(ExploreArgs),
     /// Explain the persistence models: what a crash may lose, reorder or tear
     #[command(after_help = "\
 Example: plugpull models
@@ -85,6 +92,9 @@ pub struct TortureArgs {
     /// What a failed fsync does to a write
     #[arg(long, value_enum, default_value_t)]
     pub durability: DurabilityArg,
+    /// Recorded runs of each workload of the store whose power cuts are explored; 0 looks at none
+    #[arg(long, default_value_t = 1)]
+    pub power_cuts: u64,
     /// Keep the store even when nothing is found
     #[arg(long)]
     pub keep: bool,
@@ -112,6 +122,70 @@ pub struct AuditArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub message_format: MessageFormat,
+}
+
+/// Arguments of `plugpull explore`.
+#[derive(Clone, Debug, Args)]
+pub struct ExploreArgs {
+    /// Explore the reference store
+    #[arg(long)]
+    pub store: bool,
+    /// What is done to the store; may be given more than once [default: all workloads but init, which
+    /// has more crash states than can be looked at]
+    #[arg(long)]
+    pub workload: Vec<String>,
+    /// About how many operations a recorded run has
+    #[arg(long, default_value_t = 2)]
+    pub size: usize,
+    /// Recorded runs of each workload, with seeds from --seed on
+    #[arg(long, default_value_t = 1)]
+    pub runs: u64,
+    /// A persistence model, or a file with one (`mine.toml`); may be given more than once
+    /// [default: all presets]
+    #[arg(long)]
+    pub model: Vec<String>,
+    /// How far to look: 0 is everything kept or lost, 1 one loss, 2 every legal set, 3 also a sample
+    /// where those are too many
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub tier: u8,
+    /// When to end: a number of states for each run and model, or a time for everything (`10m`)
+    #[arg(long, value_parser = Budget::parse)]
+    pub budget: Option<Budget>,
+    /// Most legal sets of one crash point to go through; a point with more is named and sampled
+    #[arg(long, default_value_t = 65_536)]
+    pub window: u64,
+    /// Seed of the runs and of the sample: a number, or any text
+    #[arg(long, default_value = "1")]
+    pub seed: String,
+    /// Threads that check [default: one for each core]
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Cut the power again during recovery, and use the store, in one of so many states
+    #[arg(long, default_value_t = 16)]
+    pub recrash: u64,
+    /// Only this crash state, by the token of a finding
+    #[arg(long)]
+    pub replay: Option<String>,
+    /// With --replay: write the disk of that state to this directory, which must not exist
+    #[arg(long, requires = "replay")]
+    pub keep: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+    /// A deliberate mistake, to show that it is found
+    #[cfg(feature = "planted")]
+    #[arg(long, hide = true)]
+    pub planted: Option<String>,
+}
+
+impl ExploreArgs {
+    /// The name of a deliberate mistake.
+    pub fn planted(&self) -> Option<&str> {
+        #[cfg(feature = "planted")]
+        return self.planted.as_deref();
+        #[cfg(not(feature = "planted"))]
+        return None;
+    }
 }
 
 /// Arguments of `plugpull models`.

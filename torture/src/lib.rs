@@ -11,6 +11,7 @@ pub mod audit_command;
 pub mod cli;
 pub mod exit;
 pub mod explore;
+pub mod explore_command;
 pub mod kill;
 pub mod models_command;
 pub mod options;
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Torture(args) => torture_command::run(args),
         Command::Audit(args) => audit_command::run(args),
+        Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),
         Command::TortureWriter(args) => writer::run(args),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "planted")]
 use plugpull_store::Bug;
-use plugpull_store::{Durability, ObjectId};
+use plugpull_store::{Durability, ObjectId, Options as StoreOptions};
 
 use crate::cli::{DurabilityArg, MessageFormat, TortureArgs};
 use crate::exit::Failure;
@@ -39,6 +39,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// What a failed fsync does.
     pub durability: Durability,
+    /// Recorded runs of each workload whose power cuts are explored.
+    pub power_cuts: u64,
     /// Whether the store is kept in any case.
     pub keep: bool,
     /// How to print.
@@ -68,6 +70,7 @@ impl Options {
                 DurabilityArg::Strict => Durability::Strict,
                 DurabilityArg::BestEffort => Durability::BestEffort,
             },
+            power_cuts: args.power_cuts,
             keep: args.keep,
             format: args.message_format,
             planted: planted_of(args)?,
@@ -85,7 +88,7 @@ fn kills_of(args: &TortureArgs) -> Result<u64, Failure> {
 }
 
 /// A number is itself; any other text, such as a commit hash, is hashed to one.
-fn seed_of(text: &str) -> u64 {
+pub(crate) fn seed_of(text: &str) -> u64 {
     text.parse().unwrap_or_else(|_| {
         let hex = ObjectId::of(text.as_bytes()).hex();
         u64::from_str_radix(&hex[..16], 16).unwrap_or_default()
@@ -94,20 +97,42 @@ fn seed_of(text: &str) -> u64 {
 
 #[cfg(feature = "planted")]
 fn planted_of(args: &TortureArgs) -> Result<Option<String>, Failure> {
-    let Some(name) = &args.planted else {
-        return Ok(None);
-    };
-    if Bug::named(name).is_some() {
-        return Ok(Some(name.clone()));
-    }
-    let known: Vec<_> = Bug::ALL.iter().map(|bug| bug.name()).collect();
-    Err(Failure::Usage(format!("no planted mistake {name:?}; there are {}", known.join(", "))))
+    args.planted.as_deref().map(|name| bug_of(name).map(|bug| bug.name().to_owned())).transpose()
 }
 
 #[cfg(not(feature = "planted"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
 fn planted_of(_: &TortureArgs) -> Result<Option<String>, Failure> {
     Ok(None)
+}
+
+/// The options of a store with the deliberate mistake of this name.
+#[cfg(feature = "planted")]
+pub(crate) fn planted_options(
+    options: StoreOptions,
+    name: Option<&str>,
+) -> Result<StoreOptions, Failure> {
+    match name {
+        Some(name) => Ok(options.planted(bug_of(name)?)),
+        None => Ok(options),
+    }
+}
+
+#[cfg(not(feature = "planted"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+pub(crate) fn planted_options(
+    options: StoreOptions,
+    _: Option<&str>,
+) -> Result<StoreOptions, Failure> {
+    Ok(options)
+}
+
+#[cfg(feature = "planted")]
+fn bug_of(name: &str) -> Result<Bug, Failure> {
+    Bug::named(name).ok_or_else(|| {
+        let known: Vec<_> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+        Failure::Usage(format!("no planted mistake {name:?}; there are {}", known.join(", ")))
+    })
 }
 
 #[cfg(test)]

@@ -1,17 +1,28 @@
 //! `plugpull torture`: the main job, from arguments to exit code.
 
+use faultfs::Model;
 use plugpull_store::{Options as StoreOptions, Store};
 
 use crate::cli::TortureArgs;
 use crate::exit::{Exit, Failure};
+use crate::explore::{Bounds, Tier};
+use crate::explore_command::default_jobs;
 use crate::kill::{Outcome, Runner};
-use crate::options::Options;
-use crate::plan::Plan;
+use crate::options::{Options, planted_options};
+use crate::plan::Plan as KillPlan;
+use crate::power_cut::{Campaign, Plan, Summary};
 use crate::probe;
-use crate::report::{self, End, Start};
+use crate::report::{self, End, Report, Start};
 use crate::signals::Stop;
+use crate::subject::{Run, Workload};
 use crate::wire::Step;
 use crate::workdir::Workdir;
+
+/// Operations of each recorded run: few enough to look at every legal set of every crash point.
+const POWER_CUT_SIZE: usize = 2;
+
+/// In one of so many crash states the power goes again while the store recovers.
+const RECRASH: u64 = 16;
 
 /// Runs it.
 pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
@@ -24,29 +35,61 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
     let store_options = StoreOptions::durability(options.durability);
     let steps = probe::run(&workdir.probe(), options.seed, store_options)?;
     workdir.remove_probe();
-    let plan = Plan::draw(options.seed, options.kills, options.commits, &steps);
+    let plan = KillPlan::draw(options.seed, options.kills, options.commits, &steps);
     let dir = workdir.store();
     Store::init(&dir, store_options)?;
 
     let mut report = report::of(options.format);
     let digest = plan.digest();
     report.start(&Start { options: &options, plan: &digest, steps: steps.len(), dir: &dir })?;
-    let outcome = Runner::new(&options, plan, dir.clone(), &stop, report.as_mut())?.run()?;
+    let mut outcome = Runner::new(&options, plan, dir.clone(), &stop, report.as_mut())?.run()?;
 
-    let exit = judge(&options, &steps, &outcome);
+    let power_cuts = cut_power(&options, &stop, report.as_mut())?;
+    let power_cuts = power_cuts.as_ref();
+    outcome.interrupted |= stop.asked();
+
+    let exit = judge(&options, &steps, &outcome, power_cuts);
     let keep = options.keep || exit == Exit::Violation;
     if keep {
         workdir.keep();
     }
     let kept = keep.then_some(dir.as_path());
-    report.end(&End { options: &options, outcome: &outcome, steps: &steps, exit, kept })?;
+    let (options, outcome, steps) = (&options, &outcome, &steps);
+    report.end(&End { options, outcome, steps, power_cuts, exit, kept })?;
     Ok(exit)
 }
 
+/// The power cuts of recorded runs of the same store; none when they are not asked for.
+fn cut_power(
+    options: &Options,
+    stop: &Stop,
+    report: &mut dyn Report,
+) -> Result<Option<Summary>, Failure> {
+    if options.power_cuts == 0 {
+        return Ok(None);
+    }
+    let store = StoreOptions::durability(options.durability);
+    let store = planted_options(store, options.planted.as_deref())?;
+    let seeds = (0..options.power_cuts).map(|n| options.seed.wrapping_add(n));
+    let run = |seed, workload| Run { options: store, ..Run::new(workload, seed, POWER_CUT_SIZE) };
+    let runs = seeds.flat_map(|seed| Workload::SMALL.map(|workload| run(seed, workload)));
+    let campaign = Campaign {
+        runs: runs.collect(),
+        models: Model::presets().to_vec(),
+        plan: Plan { bounds: Bounds::of(Tier::T2), jobs: default_jobs(), recrash: RECRASH },
+    };
+    campaign.run(&|| stop.asked(), &mut |row| report.power_cut(row)).map(Some)
+}
+
 /// A run is clean only when all of it happened: a run whose kills hit nothing has shown nothing.
-fn judge(options: &Options, steps: &[Step], outcome: &Outcome) -> Exit {
+fn judge(
+    options: &Options,
+    steps: &[Step],
+    outcome: &Outcome,
+    power_cuts: Option<&Summary>,
+) -> Exit {
     let tally = &outcome.tally;
-    if !outcome.findings.is_empty() {
+    if !outcome.findings.is_empty() || power_cuts.is_some_and(|cuts| !cuts.findings.is_empty()) {
         return Exit::Violation;
     }
     if outcome.interrupted {
@@ -57,6 +100,7 @@ fn judge(options: &Options, steps: &[Step], outcome: &Outcome) -> Exit {
     }
     let complete = tally.commits >= options.commits
         && tally.kills >= options.kills
-        && tally.missed(steps).is_empty();
+        && tally.missed(steps).is_empty()
+        && power_cuts.is_none_or(Summary::is_complete);
     if complete { Exit::Clean } else { Exit::Partial }
 }

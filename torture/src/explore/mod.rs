@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use faultfs::{DiskImage, ImageHash, PersistOrder, Window};
 
 pub use coverage::{Coverage, Skipped, Tier, TierCount};
-pub use parallel::{Checked, Found, check};
+pub use parallel::{Checked, Found, Until, check};
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]

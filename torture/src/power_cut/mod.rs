@@ -4,6 +4,7 @@
 //! Not for recording and checking (`subject`) or for the choice of states (`explore`): this brings
 //! them together, cuts the power a second time while the store recovers, and counts.
 
+mod campaign;
 mod describe;
 mod recrash;
 
@@ -11,10 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use faultfs::{Model, PersistOrder};
 
-use crate::explore::{self, Bounds, Checked, Coverage, Found};
+use crate::explore::{self, Bounds, Checked, Coverage, Found, Until};
 use crate::subject::{Recorded, Run, check, check_further};
 
+pub use campaign::{Campaign, Finding, Row, Summary, Tally};
 pub use describe::{Lost, losses};
+
+/// A search ends when so many states are found in which something is wrong: more tell nothing new.
+const MOST_FOUND: u64 = 100;
 
 /// How a run is explored.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +61,8 @@ pub fn explore(recorded: &Recorded, model: &Model, plan: Plan, stop: &dyn Fn() -
         let again = state.number.is_multiple_of(plan.recrash);
         check_state(recorded, model, state, again.then_some(&recrashed))
     };
-    let (coverage, found) = explore::check(&order, plan.bounds, plan.jobs, stop, &checker);
+    let until = Until { found: MOST_FOUND, stop };
+    let (coverage, found) = explore::check(&order, plan.bounds, plan.jobs, until, &checker);
     Outcome { coverage, recrashed: recrashed.into_inner(), found }
 }
 

@@ -8,8 +8,9 @@ use super::Violation;
 use crate::explore::{Bounds, Tier, explore};
 use crate::subject::{self, Expected};
 
-/// The most states of one recovery: it is a few calls, and far fewer states.
-const MOST: u64 = 256;
+/// The most states of one recovery. Few have as many: a recovery is a few calls, unless the store is
+/// made anew.
+const MOST: u64 = 64;
 
 /// Explores what a recovery wrote. Returns how many states were looked at, and the first in which
 /// something is wrong.

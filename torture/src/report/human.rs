@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{End, NOT_LOOKED_AT, Progress, Report, Start};
+use super::{End, Progress, Report, Start, not_looked_at, power_cut};
 use crate::exit::{Exit, Failure};
 use crate::oracle::Finding;
+use crate::power_cut::Row;
 use crate::wire::{Phase, Step};
 
 /// Time between two lines where no bar can be drawn.
@@ -84,11 +85,24 @@ impl Report for Human {
         self.bar.suspend(|| eprintln!("  found: {}: {}", finding.kind, finding.detail));
     }
 
+    fn power_cut(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+        self.bar.set_message(format!(
+            "power cuts: {} under {}",
+            row.run.workload.name(),
+            row.model.name
+        ));
+        Ok(())
+    }
+
     fn end(&mut self, end: &End<'_>) -> Result<(), Failure> {
         self.bar.finish_and_clear();
         let mut out = io::stdout().lock();
         kills(&mut out, end)?;
         counts(&mut out, end)?;
+        if let Some(summary) = end.power_cuts {
+            writeln!(out)?;
+            power_cut::table(&mut out, summary)?;
+        }
         verdict(&mut out, end)
     }
 }
@@ -192,6 +206,9 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
     if findings.len() > MOST {
         writeln!(out, "  and {} more", findings.len() - MOST)?;
     }
+    if let Some(summary) = end.power_cuts {
+        power_cut::findings(out, summary)?;
+    }
     match end.kept {
         Some(kept) => writeln!(out, "  the store was kept in {}", kept.display())?,
         None => writeln!(out, "  the store is being removed; --keep would keep it")?,
@@ -203,7 +220,10 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
             tally.audits + tally.full_audits,
             tally.kills
         ),
-        Exit::Violation => format!("{} violations, seed {seed}", findings.len()),
+        Exit::Violation => {
+            let cut = end.power_cuts.map_or(0, |summary| summary.findings.len());
+            format!("{} violations, seed {seed}", findings.len() + cut)
+        }
         Exit::Interrupted => "ended early; what is above is what was seen until then".to_owned(),
         Exit::NothingDone => "no kill hit a commit: nothing was tested".to_owned(),
         _ => format!(
@@ -217,7 +237,10 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
         ),
     };
     writeln!(out, "  {line}")?;
-    writeln!(out, "  not looked at: {NOT_LOOKED_AT}")?;
+    if let Some(summary) = end.power_cuts.filter(|summary| summary.findings.is_empty()) {
+        writeln!(out, "  no violation in {}", power_cut::bound(summary))?;
+    }
+    writeln!(out, "  not looked at: {}", not_looked_at(end.power_cuts))?;
     Ok(())
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{End, NOT_LOOKED_AT, Progress, Report, Start};
+use super::{End, Progress, Report, Start, not_looked_at, power_cut};
 use crate::exit::Failure;
 use crate::oracle::Finding;
+use crate::power_cut::Row;
 use crate::wire::{Phase, Step};
 
 /// Version of the lines; a field may be added without a new version, none is renamed or removed.
@@ -77,13 +78,22 @@ impl Report for JsonLines {
         let _ = line(&json!({ "event": "finding", "kind": kind, "detail": detail }));
     }
 
+    fn power_cut(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+        Ok(line(&power_cut::row(row))?)
+    }
+
     fn end(&mut self, end: &End<'_>) -> Result<(), Failure> {
+        for finding in end.power_cuts.iter().flat_map(|summary| &summary.findings) {
+            line(&power_cut::finding(finding))?;
+        }
         let audit = &end.outcome.audit;
         let tally = &end.outcome.tally;
         line(&json!({
             "event": "end",
             "exit": end.exit as u8,
-            "findings": end.outcome.findings.len(),
+            "findings": end.outcome.findings.len()
+                + end.power_cuts.map_or(0, |summary| summary.findings.len()),
+            "power_cuts": end.power_cuts.map(power_cut::tallies),
             "tally": serde_json::to_value(tally)?,
             "calls_hit": end.steps.len() - tally.missed(end.steps).len(),
             "calls_missed": tally.missed(end.steps),
@@ -95,7 +105,7 @@ impl Report for JsonLines {
                 "problems": audit.problems,
             },
             "kept": end.kept,
-            "not_looked_at": NOT_LOOKED_AT,
+            "not_looked_at": not_looked_at(end.power_cuts),
         }))?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod human;
 mod json;
+pub mod power_cut;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::kill::Outcome;
 use crate::options::Options;
 use crate::oracle::Finding;
+use crate::power_cut::{Row, Summary};
 use crate::wire::{Phase, Step};
 
 /// What is known before the first writer starts.
@@ -49,6 +51,8 @@ pub struct End<'a> {
     pub outcome: &'a Outcome,
     /// The steps of a commit.
     pub steps: &'a [Step],
+    /// What the power cuts showed, if any were looked at.
+    pub power_cuts: Option<&'a Summary>,
     /// How the program will exit.
     pub exit: Exit,
     /// Where the store was kept, if it was.
@@ -65,6 +69,8 @@ pub trait Report {
     fn kill(&mut self, slot: u32, step: Option<&Step>, phase: Option<Phase>);
     /// Something was found.
     fn finding(&mut self, finding: &Finding);
+    /// A recorded run was explored under a model.
+    fn power_cut(&mut self, row: &Row<'_>) -> Result<(), Failure>;
     /// The run is over.
     fn end(&mut self, end: &End<'_>) -> Result<(), Failure>;
 }
@@ -78,5 +84,15 @@ pub fn of(format: MessageFormat) -> Box<dyn Report> {
 }
 
 /// What a run of this kind cannot see; said by every report.
-pub const NOT_LOOKED_AT: &str = "power cuts (SIGKILL keeps the page cache, so a missing fsync does \
-    not show), failing disks, and more than one machine";
+pub fn not_looked_at(power_cuts: Option<&Summary>) -> &'static str {
+    match power_cuts {
+        Some(_) => {
+            "power cuts of the runs that were killed (those of recorded runs were), failing disks, and \
+             more than one machine"
+        }
+        None => {
+            "power cuts (SIGKILL keeps the page cache, so a missing fsync does not show), failing \
+             disks, and more than one machine"
+        }
+    }
+}

@@ -49,6 +49,21 @@ impl Workload {
         Self::Mixed,
     ];
 
+    /// Those whose runs can be small enough to look at every legal set of every crash point: all but
+    /// [`Workload::Init`].
+    pub const SMALL: [Self; 10] = [
+        Self::Put,
+        Self::PutFromPath,
+        Self::Restore,
+        Self::Commit,
+        Self::Branches,
+        Self::CasRace,
+        Self::GcBesideWriter,
+        Self::Repair,
+        Self::OpenAfterCrash,
+        Self::Mixed,
+    ];
+
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
