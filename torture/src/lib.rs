@@ -4,8 +4,12 @@
 //! seed when each writer shall die; [`kill`] starts the [`writer`] processes, kills and restarts them;
 //! [`oracle`] holds the store to every acknowledgement; [`report`] tells it.
 //!
-//! What a pass means: no violation was seen in the audits of this run, with this seed. SIGKILL keeps
-//! the page cache, so this run says nothing about power cuts.
+//! SIGKILL keeps the page cache. The power is cut elsewhere: [`subject`] records small runs of the store
+//! on a simulated disk and checks what is left of them, [`explore`] chooses the crash states, and
+//! [`power_cut`] brings both together.
+//!
+//! What a pass means: no violation was seen in the audits of this run and in the crash states that were
+//! looked at, under these models, with this seed.
 
 pub mod audit_command;
 pub mod cli;

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The long form of what CI runs in a few minutes: more seeds, larger runs, deeper searches, all benches.
+# `ci/nightly.sh [TIME]`: TIME is the budget of the deepest search, 10m unless told.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+budget=${1:-10m}
+step() { printf '\n== %s\n' "$*"; "$@"; }
+plugpull() { step cargo run --quiet --locked --release -p plugpull -- "$@"; }
+
+export PLUGPULL_REQUIRE_ALL=1
+# Every legal set of every crash point, for thirty runs of each workload, the power cut again in each
+# state's recovery.
+plugpull explore --store --runs 30 --recrash 1
+# Larger runs, sampled where there are too many sets. Its budget is meant to end first: exit code 5.
+plugpull explore --store --size 12 --runs 1000 --tier 3 --window 4096 --budget "$budget" || [ $? -eq 5 ]
+# The making of a store, which has more crash states than can be looked at.
+plugpull explore --store --workload init --tier 1 --recrash 64
+plugpull torture --commits 50000 --kills 2000 --power-cuts 5
+# The tables of docs/findings.md are up to date.
+step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-matrix -- --check
+# Random tests with more cases.
+PLUGPULL_CASES=50000 step cargo test --locked --release -p plugpull-tests -- brute_force conformance every_fault
+step cargo bench --locked -p plugpull-benches --no-fail-fast
