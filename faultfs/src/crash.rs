@@ -8,6 +8,8 @@
 mod legal;
 mod state;
 #[cfg(test)]
+mod state_tests;
+#[cfg(test)]
 mod tests;
 mod window;
 

@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "what the fixtures need and do not get fails the test")]
 
 mod bad_input;
+mod brute_force;
 mod child;
 mod cli;
 mod conformance;

@@ -212,6 +212,16 @@ impl DiskImage {
         either.filter(|index| self.page(inode, *index) != other.page(inode, *index)).collect()
     }
 
+    /// Those of a page and all behind it.
+    pub(crate) fn pages_from(
+        &self,
+        inode: Inode,
+        first: u64,
+    ) -> impl Iterator<Item = (u64, &Arc<Page>)> {
+        let pages = self.file(inode).map(|content| content.pages().range(first..));
+        pages.into_iter().flatten().map(|(index, page)| (*index, page))
+    }
+
     /// Puts or removes one page and leaves the length: what lies beyond it is hidden until the
     /// length grows over it (see [`DiskImage`]).
     #[track_caller]

@@ -22,12 +22,13 @@ impl Builder {
     }
 
     fn sync_file(&self, inode: Inode, all: bool, synced: &mut Vec<EffectId>) {
-        let content = self.pending_where(|effect| effect.content_of(inode));
+        let content = self
+            .pending_where(|effect| effect.content_of(inode) && (all || !effect.is_attributes()));
         let is_new = self.created.get(&inode).is_some_and(|id| self.is_pending(*id));
         let commits = all
             || self.rules.fdatasync == Fdatasync::WithJournal
                 && (is_new || content.iter().any(|id| self.effects[id.index()].resizes()));
-        synced.extend(content.iter().filter(|id| all || !self.effects[id.index()].is_attributes()));
+        synced.extend(&content);
         if commits {
             self.sync_names(inode, synced);
         }
@@ -40,10 +41,9 @@ impl Builder {
     fn commit_for_file(&self, inode: Inode, content: &[EffectId], synced: &mut Vec<EffectId>) {
         let now = content.iter().map(|id| &self.effects[id.index()]);
         let now = now.clone().any(|effect| effect.resizes() && !effect.journaled);
-        let last = self.pending_where(|effect| {
-            effect.journaled && (now || effect.content_of(inode) || effect.renames(inode))
-        });
-        self.commit(last.last().copied(), synced);
+        let last = self.pending_where(|effect| effect.journaled && (now || effect.renames(inode)));
+        let own = content.iter().filter(|id| self.effects[id.index()].journaled);
+        self.commit(last.iter().chain(own).max().copied(), synced);
     }
 
     fn sync_dir(&self, dir: Inode, synced: &mut Vec<EffectId>) {
@@ -87,7 +87,9 @@ impl Builder {
                 FsyncFile::OwnEntries => self.pending_where(|effect| effect.names(inode)),
             };
             for id in &names {
-                next.extend(self.effects[id.index()].entries().map(|(at, _, _)| at.dir));
+                let entries = self.effects[id.index()].entries();
+                let given = entries.filter(|(_, _, after)| *after == Some(inode));
+                next.extend(given.map(|(at, _, _)| at.dir));
             }
             synced.extend(names);
         }

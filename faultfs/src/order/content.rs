@@ -28,6 +28,9 @@ pub(super) struct State {
     emptied: BTreeSet<Inode>,
     /// What a cut took away, by file and page.
     cut: BTreeMap<(Inode, u64), Arc<Page>>,
+    /// The cuts of a file and where they are, without those that a later one at the same place or
+    /// before it makes needless.
+    cuts: BTreeMap<Inode, Vec<(EffectId, u64)>>,
     /// The last cut of a file, and the zeros it wrote behind the end.
     last_cut: BTreeMap<Inode, (EffectId, u64, Option<EffectId>)>,
     /// A page of some other file, as the disk has it in a free block.
@@ -80,7 +83,10 @@ impl Builder {
             places.push(Place::Len(inode));
         }
         let id = self.add(changes, &places);
-        self.behind_cut(id, inode, range.start);
+        self.behind_cut(id, inode, range.end.div_ceil(PAGE_LEN).saturating_mul(PAGE_LEN));
+        if range.end > before {
+            self.behind_zeros(id, inode);
+        }
         self.bytes(id);
     }
 
@@ -101,7 +107,7 @@ impl Builder {
             vec![Change::Bytes { inode, offset: range.start, before, after }]
         };
         let id = self.add(changes, &[Place::Data(inode, index)]);
-        self.behind_cut(id, inode, range.start);
+        self.behind_cut(id, inode, range.end);
         self.bytes(id);
         self.content.unwaited.entry(inode).or_default().push(id);
     }
@@ -123,11 +129,10 @@ impl Builder {
         pages.map(change).collect()
     }
 
-    /// Bytes behind a cut cannot be on disk before it.
-    fn behind_cut(&mut self, id: EffectId, inode: Inode, start: u64) {
-        if let Some((cut, at, _)) = self.content.last_cut.get(&inode)
-            && start >= *at
-        {
+    /// Bytes that reach behind a cut cannot be on disk before it.
+    fn behind_cut(&mut self, id: EffectId, inode: Inode, end: u64) {
+        let cuts = self.content.cuts.get(&inode).into_iter().flatten();
+        if let Some((cut, _)) = cuts.rev().find(|(_, at)| end > *at) {
             let cut = *cut;
             self.need(id, cut);
         }
@@ -139,7 +144,9 @@ impl Builder {
         let in_allocated_block = !allocates && self.is_allocated(inode, block);
         let change = Change::Len { inode, before: self.full.len(inode), after: len };
         let id = self.add(vec![change], &[Place::Len(inode)]);
-        self.content.allocated.entry((inode, block)).or_insert(id);
+        if allocates {
+            self.content.allocated.insert((inode, block), id);
+        }
         self.behind_zeros(id, inode);
         let flushed = self.content.emptied.contains(&inode)
             && self.rules.replace_by_truncate == Truncated::FlushWaited;
@@ -191,21 +198,26 @@ impl Builder {
         let first_gone = len.div_ceil(PAGE_LEN);
         let gone: Vec<_> =
             self.full.pages(inode).map(|(index, page)| (index, page.clone())).collect();
-        // The length comes first: a page that is put later stays, hidden behind it.
-        let before = self.full.len(inode);
-        let mut changes = vec![Change::Len { inode, before, after: len }];
+        let mut changes = Vec::new();
         for (index, page) in gone.into_iter().filter(|(index, _)| *index >= first_gone) {
             self.content.freed = Some(page.clone());
             self.content.cut.insert((inode, index), page.clone());
             changes.push(Change::Page { inode, index, before: Some(page), after: None });
         }
-        let tail = self.full.page(inode, len / PAGE_LEN);
-        let tail = tail.filter(|_| !len.is_multiple_of(PAGE_LEN)).cloned();
+        changes.push(Change::Len { inode, before: self.full.len(inode), after: len });
+        let last = len / PAGE_LEN;
+        // A unit of many pages may have put zeros on disk where the cache has a hole.
+        let has_tail = !len.is_multiple_of(PAGE_LEN) && self.cache.page(inode, last).is_some();
+        let tail = self.full.page(inode, last).filter(|_| has_tail).cloned();
         let id = self.add(changes, &[Place::Len(inode)]);
+        self.journal(id);
         self.cut_places(id, inode, first_gone.saturating_mul(PAGE_LEN));
+        self.behind_tail(id, inode, len);
         let zeros = tail.map(|tail| self.zeros(id, inode, len, &tail));
         self.content.last_cut.insert(inode, (id, len, zeros));
-        self.journal(id);
+        let cuts = self.content.cuts.entry(inode).or_default();
+        cuts.retain(|(_, at)| *at < len);
+        cuts.push((id, len));
         if len == 0 {
             self.content.emptied.insert(inode);
         }
@@ -216,10 +228,10 @@ impl Builder {
         }
     }
 
-    /// A cut follows all bytes that it takes away.
+    /// A cut follows all bytes that it takes away, and those of a unit that it takes a part of.
     fn cut_places(&mut self, id: EffectId, inode: Inode, from: u64) {
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
-        let first = Place::Data(inode, from.div_ceil(unit));
+        let first = Place::Data(inode, from / unit);
         let places = self.last.range(first..=Place::Data(inode, u64::MAX));
         let places: Vec<_> = places.map(|(place, _)| place.clone()).collect();
         for place in places {
@@ -227,19 +239,27 @@ impl Builder {
         }
     }
 
-    /// The zeros that the kernel writes behind the new end in its page (`block_truncate_page`). In an
-    /// ordered mode the cut waits for that page.
+    /// In an ordered mode a cut waits for the bytes in its page.
+    fn behind_tail(&mut self, cut: EffectId, inode: Inode, len: u64) {
+        if self.rules.append == Append::Free {
+            return;
+        }
+        let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
+        let end = len.div_ceil(PAGE_LEN).saturating_mul(PAGE_LEN);
+        let units = Place::Data(inode, len / unit)..Place::Data(inode, end.div_ceil(unit));
+        let known: Vec<_> = self.last.range(units).map(|(_, id)| *id).collect();
+        for id in known {
+            self.need(cut, id);
+        }
+    }
+
+    /// The zeros that the kernel writes behind the new end in its page (`block_truncate_page`).
     fn zeros(&mut self, cut: EffectId, inode: Inode, len: u64, tail: &Arc<Page>) -> EffectId {
         let index = len / PAGE_LEN;
         let end = (index + 1) * PAGE_LEN;
         self.content.cut.insert((inode, index), tail.clone());
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
         let units: Vec<_> = (len / unit..end.div_ceil(unit)).collect();
-        if self.rules.append != Append::Free {
-            let known = units.iter().filter_map(|unit| self.last.get(&Place::Data(inode, *unit)));
-            let known: Vec<_> = known.copied().collect();
-            self.effect(cut).needs.extend(known.into_iter().filter(|id| *id < cut));
-        }
         let zeros = vec![0; usize_of(end - len)];
         let before = Arc::from(&tail[usize_of(len % PAGE_LEN)..]);
         let change = Change::Bytes { inode, offset: len, before, after: zeros.into() };
@@ -256,22 +276,44 @@ impl Builder {
             return;
         }
         let bytes = self.held(inode, range.clone());
-        put_bytes(&mut self.full, inode, range.start, &bytes);
+        let (zeros, cut, edge) = self.pending_cut(inode);
         for id in self.pending.clone() {
-            if self.effects[id.index()].content_of(inode) && self.is_behind_cut(id, inode) {
+            let behind_cut = Some(id) != zeros && self.is_behind_cut(id, inode);
+            if self.effects[id.index()].content_of(inode) && behind_cut {
                 for change in &mut self.effect(id).changes {
                     change.fill(range.start, &bytes);
                 }
             }
         }
-        let cut = self.content.last_cut.get(&inode).copied();
-        match cut.filter(|(cut, _, _)| self.is_pending(*cut)) {
-            // Until the cut is on disk the range holds what the file had there.
-            Some((cut, at, zeros)) => {
-                let first = if zeros.is_some() { at.div_ceil(PAGE_LEN) } else { at / PAGE_LEN };
-                self.effect(cut).fill_behind(inode, first, range.start, &bytes);
+        let edge = edge.clamp(range.start, range.end);
+        for (part, from) in [(range.start..edge, zeros.or(cut)), (edge..range.end, cut)] {
+            let part_bytes = usize_of(part.start - range.start)..usize_of(part.end - range.start);
+            self.hold(inode, part.start, &bytes[part_bytes], from);
+        }
+        put_bytes(&mut self.full, inode, range.start, &bytes);
+    }
+
+    /// The zeros and the cut of the last cut of a file, while they may be lost, and the end of its page.
+    fn pending_cut(&self, inode: Inode) -> (Option<EffectId>, Option<EffectId>, u64) {
+        let Some((cut, at, zeros)) = self.content.last_cut.get(&inode) else {
+            return (None, None, 0);
+        };
+        let pending = |id: &EffectId| self.pending.binary_search(id).is_ok();
+        let end = at.div_ceil(PAGE_LEN).saturating_mul(PAGE_LEN);
+        (zeros.filter(|id| pending(id)), Some(*cut).filter(pending), end)
+    }
+
+    /// Bytes that the disk holds from this event on; if they are in what a cut gave back, then only
+    /// where the cut survived: where it is lost, the file has its old bytes there.
+    fn hold(&mut self, inode: Inode, offset: u64, after: &[u8], cut: Option<EffectId>) {
+        match cut {
+            _ if after.is_empty() => {}
+            None => self.step().fills.push((inode, offset, after.into())),
+            Some(cut) => {
+                let before = bytes_at(&self.full, inode, offset, after.len() as u64);
+                let after = after.into();
+                self.effect(cut).changes.push(Change::Bytes { inode, offset, before, after });
             }
-            None => self.step().fills.push((inode, range.start, bytes)),
         }
     }
 

@@ -90,23 +90,6 @@ impl Effect {
         })
     }
 
-    /// Puts bytes that the disk holds anyway into the pages from `first` on that a cut leaves empty.
-    pub(super) fn fill_behind(&mut self, inode: Inode, first: u64, at: u64, fill: &[u8]) {
-        for index in pages_of(at, fill.len() as u64).filter(|index| *index >= first) {
-            let known = self.changes.iter_mut().find_map(|change| match change {
-                Change::Page { index: page, after, .. } if *page == index => Some(after),
-                _ => None,
-            });
-            if let Some(after) = known {
-                fill_page(after, index * PAGE as u64, at, fill);
-            } else {
-                let mut after = None;
-                fill_page(&mut after, index * PAGE as u64, at, fill);
-                self.changes.push(Change::Page { inode, index, before: None, after });
-            }
-        }
-    }
-
     pub(crate) fn apply(&self, image: &mut DiskImage) {
         for change in &self.changes {
             change.put(image, Side::After);
@@ -214,7 +197,7 @@ impl Change {
                 put_bytes(image, *inode, *offset, side.of(before, after));
             }
             Self::Len { inode, before, after } => {
-                image.set_len(*inode, *side.of(before, after));
+                put_len(image, *inode, *side.of(before, after));
             }
             Self::Attributes { inode, before, after } => {
                 image.set_attributes(*inode, side.of(before, after).clone());
@@ -237,6 +220,21 @@ impl Change {
             }
             _ => {}
         }
+    }
+}
+
+/// Sets a length and leaves the bytes beyond it: what takes them away is a change of its own, and they
+/// are seen again when the length is put back or taken out.
+fn put_len(image: &mut DiskImage, inode: Inode, len: u64) {
+    if len >= image.len(inode) {
+        image.set_len(inode, len);
+        return;
+    }
+    let beyond = image.pages_from(inode, len / PAGE as u64);
+    let beyond: Vec<_> = beyond.map(|(index, page)| (index, page.clone())).collect();
+    image.set_len(inode, len);
+    for (index, page) in beyond {
+        image.set_page(inode, index, Some(page));
     }
 }
 

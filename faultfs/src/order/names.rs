@@ -22,7 +22,8 @@ impl Builder {
             }
             Op::Rename { inode, from, to, replaced, exchange } => {
                 let other = replaced.filter(|_| *exchange);
-                self.rename(*inode, (from, other), to, replaced.is_some() && !exchange);
+                let over_file = replaced.is_some_and(|replaced| !self.is_dir(replaced));
+                self.rename(*inode, (from, other), to, over_file && !exchange);
                 if let Some(replaced) = replaced {
                     self.free(*replaced);
                 }
@@ -43,7 +44,8 @@ impl Builder {
         if self.rules.rename == RenameAtomicity::Split && !moves_dir {
             let id = self.add_names(&[new]);
             self.replace(id, inode, replaces);
-            self.add_names(&[old]);
+            let id = self.add_names(&[old]);
+            self.replace(id, inode, replaces);
             return;
         }
         let id = self.add_names(&[old, new]);

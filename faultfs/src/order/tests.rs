@@ -123,3 +123,164 @@ fn a_page_written_again_after_a_failed_sync_brings_the_lost_bytes_back() {
     window.durable().read(inode, &mut bytes, 0);
     assert_eq!(&bytes, b"lost+");
 }
+
+/// A disk with `/a` of this many sevens, all durable, and its file open.
+fn disk_with_file(len: usize) -> (SimFs, crate::SimFile) {
+    let disk = SimFs::new();
+    disk.create_new(path("/a"), 0o644).unwrap().write_all_at(&vec![7; len], 0).unwrap();
+    let disk = SimFs::on(disk.image());
+    let file = disk.open(path("/a"), Access::ReadWrite).unwrap();
+    (disk, file)
+}
+
+/// Every image that a crash of this run may leave fulfils `holds`, and some image is of `interest`.
+fn assert_all(
+    trace: &Trace,
+    model: &Model,
+    interest: impl Fn(&SimFs) -> bool,
+    holds: impl Fn(&SimFs) -> bool,
+) {
+    let order = PersistOrder::new(trace, model);
+    let (mut window, mut seen) = (Window::first(&order), 0);
+    loop {
+        let _all = Legal::all(&window).visit::<()>(&mut |image: &DiskImage, survives| {
+            let disk = SimFs::on(image.clone());
+            if interest(&disk) {
+                seen += 1;
+                assert!(holds(&disk), "at {}: {survives:?}", window.point());
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        if !window.advance() {
+            assert!(seen > 0, "no state is of interest");
+            return;
+        }
+    }
+}
+
+fn exists(disk: &SimFs, name: &str) -> bool {
+    disk.metadata(path(name)).is_ok()
+}
+
+/// The bytes of a file; none if there is no file.
+fn bytes(disk: &SimFs, name: &str) -> Vec<u8> {
+    let Ok(file) = disk.open(path(name), Access::Read) else { return Vec::new() };
+    let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len).unwrap()];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// With the data in the journal, the zeros that a cut writes stood before the cut there, and needed
+/// it: a circle, on which the search for legal sets fell.
+#[test]
+fn a_cut_comes_before_its_zeros_in_the_journal() {
+    let disk = SimFs::new();
+    let file = disk.create_new(path("/a"), 0o644).unwrap();
+    file.write_all_at(&[1], 0).unwrap();
+    file.write_all_at(&[2], 4096).unwrap();
+    file.set_len(1).unwrap();
+    assert_eq!(counts(&disk.trace(), &["sequential", "ext4-data-journal"]), [4, 4]);
+}
+
+/// A block of the start image counted as allocated by the first append in it, so that the second one
+/// was late, and later metadata could persist without its length.
+#[test]
+fn appends_in_a_block_from_before_the_run_are_all_in_the_journal() {
+    let (disk, file) = disk_with_file(100);
+    file.append(&[1; 10]).unwrap();
+    file.append(&[2; 10]).unwrap();
+    disk.mkdir(path("/d"), 0o755).unwrap();
+    let ext4 = Model::preset("ext4").unwrap();
+    assert_all(
+        &disk.trace(),
+        ext4,
+        |disk| exists(disk, "/d"),
+        |disk| bytes(disk, "/a").len() == 120,
+    );
+}
+
+/// What the disk held in the blocks of an append was shown where the cut before it was lost, too,
+/// over the file's old and durable bytes.
+#[test]
+fn a_file_whose_cut_is_lost_has_its_old_bytes_and_not_the_fill() {
+    let (disk, file) = disk_with_file(5000);
+    file.set_len(100).unwrap();
+    file.append(&[1; 4500]).unwrap();
+    let model = Model::preset("ext4-writeback").unwrap();
+    for fill in [crate::Fill::Stale, crate::Fill::Garbage] {
+        let model = model.with(|rules| rules.fill = fill);
+        let old = |disk: &SimFs| bytes(disk, "/a").len() == 5000;
+        assert_all(&disk.trace(), &model, old, |disk| {
+            bytes(disk, "/a").iter().all(|byte| *byte == 7)
+        });
+    }
+}
+
+/// i_datasync_tid: a change of the mode is not what fdatasync commits, but it counted as one.
+#[test]
+fn fdatasync_of_a_new_file_leaves_a_later_mode_pending() {
+    let disk = SimFs::new();
+    let file = disk.create_new(path("/a"), 0o644).unwrap();
+    file.set_mode(0o600).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(counts(&disk.trace(), &["ext4", "sequential"]), [3, 3]);
+    let order = PersistOrder::new(&disk.trace(), Model::preset("ext4").unwrap());
+    assert_eq!(Window::at(&order, 3).pending().len(), 1);
+}
+
+/// Bytes waited for the last cut only, if it was before them; an older one could be lost.
+#[test]
+fn bytes_wait_for_every_cut_that_they_reach_behind() {
+    let (disk, file) = disk_with_file(4096);
+    file.set_len(0).unwrap();
+    file.set_len(12_000).unwrap();
+    file.set_len(8192).unwrap();
+    file.write_all_at(&[1], 0).unwrap();
+    let written = |disk: &SimFs| bytes(disk, "/a").first() == Some(&1);
+    let posix = Model::preset("posix").unwrap();
+    assert_all(&disk.trace(), posix, written, |disk| !bytes(disk, "/a").contains(&7));
+}
+
+/// A whole write that extends a file did not wait for the zeros of the cut before it.
+#[test]
+fn a_whole_write_shows_no_bytes_from_before_a_cut() {
+    let (disk, file) = disk_with_file(4096);
+    file.set_len(100).unwrap();
+    file.write_all_at(&[1], 8192).unwrap();
+    let model = Model::preset("posix").unwrap().with(|rules| rules.tear = crate::Tear::None);
+    let written = |disk: &SimFs| bytes(disk, "/a").len() == 8193;
+    assert_all(&disk.trace(), &model, written, |disk| bytes(disk, "/a")[100] == 0);
+}
+
+/// With split renames only the new name waited for the bytes of the file that replaces another.
+#[test]
+fn both_halves_of_a_rename_wait_where_the_kernel_flushes_before_it() {
+    let (disk, _) = disk_with_file(10);
+    let temp = disk.create_new(path("/temp"), 0o644).unwrap();
+    temp.write_all_at(&[1; 20], 0).unwrap();
+    disk.rename(path("/temp"), path("/a")).unwrap();
+    let model = Model::preset("posix-split-rename").unwrap();
+    let model = model.with(|rules| rules.replace_by_rename = crate::Replace::FlushWaited);
+    let order = PersistOrder::new(&disk.trace(), &model);
+    let last = order.effects().len() - 1;
+    let window = Window::at(&order, order.events());
+    let kept = window.kept_with(last);
+    assert!(!exists(&SimFs::on(window.image(&kept)), "/temp"), "it is the old name's half");
+    assert!(kept[1..3].iter().all(|kept| *kept), "bytes and length are there: {kept:?}");
+}
+
+/// fsync of a file took along the changes of the directory that it was moved out of, and so made
+/// names durable that nobody had synced.
+#[test]
+fn own_entries_do_not_reach_the_directory_that_a_file_left() {
+    let disk = SimFs::new();
+    disk.mkdir(path("/d"), 0o755).unwrap();
+    let file = disk.create_new(path("/d/a"), 0o644).unwrap();
+    let disk = SimFs::on(disk.image());
+    disk.rename(path("/d/a"), path("/a")).unwrap();
+    disk.rename(path("/d"), path("/e")).unwrap();
+    drop(file);
+    disk.open(path("/a"), Access::ReadWrite).unwrap().sync_all().unwrap();
+    let order = PersistOrder::new(&disk.trace(), Model::preset("btrfs").unwrap());
+    assert_eq!(Window::at(&order, 3).pending().len(), 1, "the directory's move is pending");
+}
