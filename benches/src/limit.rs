@@ -19,7 +19,8 @@ pub enum Limit {
 }
 
 impl Limit {
-    fn holds(self, medians: &Medians) -> bool {
+    /// Whether it is not exceeded.
+    pub fn holds(self, medians: &Medians) -> bool {
         match self {
             Self::Ratio(limit) => medians.ratio <= limit,
             Self::Median(limit) => medians.store <= limit,

@@ -36,6 +36,20 @@ pub trait Fs: Send + Sync {
     /// All entries but `.` and `..`, sorted by name, so that no caller depends on disk order.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
 
+    /// Each entry of a directory, sorted by name, with what [`Fs::read_dir`] tells of it when it is a
+    /// directory itself and with nothing when it is not. They are listed one by one, as they are
+    /// asked for.
+    fn read_dirs(&self, path: &Path) -> io::Result<impl Iterator<Item = Listed>> {
+        let below = |entry: DirEntry| match entry.kind {
+            FileKind::Dir => {
+                let below = self.read_dir(&path.join(&entry.name));
+                (entry, below)
+            }
+            _ => (entry, Ok(Vec::new())),
+        };
+        Ok(self.read_dir(path)?.into_iter().map(below))
+    }
+
     /// Creates one directory; volatile until [`Fs::sync_dir`] of its parent.
     fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()>;
 
@@ -154,6 +168,9 @@ pub trait FsFile: Send + Sync {
         Ok(filled)
     }
 }
+
+/// An entry of a directory, and the entries of that one.
+pub type Listed = (DirEntry, io::Result<Vec<DirEntry>>);
 
 /// What an existing file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

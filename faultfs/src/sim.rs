@@ -22,7 +22,7 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 
-use crate::{Access, DirEntry, DiskImage, Event, FileKind, Fs, Metadata, Op, Trace};
+use crate::{Access, DirEntry, DiskImage, Event, FileKind, Fs, Listed, Metadata, Op, Trace};
 use disk::{Disk, Rename};
 use path::{Last, Place};
 
@@ -73,6 +73,21 @@ impl SimFs {
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until some lock was given back.
+    fn wait<'d>(&self, mut disk: MutexGuard<'d, Disk>) -> MutexGuard<'d, Disk> {
+        disk.waiting += 1;
+        let mut disk = self.0.unlocked.wait(disk).unwrap_or_else(PoisonError::into_inner);
+        disk.waiting -= 1;
+        disk
+    }
+
+    /// Tells those who wait that a lock may be free; it is a system call, so only if there are any.
+    fn wake(&self, disk: &Disk) {
+        if disk.waiting > 0 {
+            self.0.unlocked.notify_all();
+        }
+    }
 }
 
 impl Fs for SimFs {
@@ -105,12 +120,15 @@ impl Fs for SimFs {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let disk = &mut *self.disk();
         let dir = disk.dir(path)?;
-        let entries = disk.image.entries(dir);
-        let entry = |(name, inode)| {
-            let name = OsStr::from_bytes(name).to_owned();
-            DirEntry { name, kind: disk.kind(inode) }
-        };
-        Ok(entries.map(entry).collect())
+        Ok(disk.image.list(dir))
+    }
+
+    /// All at one moment, since that is faster than to look for each directory by its path.
+    fn read_dirs(&self, path: &Path) -> io::Result<impl Iterator<Item = Listed>> {
+        let disk = &mut *self.disk();
+        let dir = disk.dir(path)?;
+        let listed = disk.image.list_twice(dir).into_iter();
+        Ok(listed.map(|(entry, below)| (entry, Ok(below))))
     }
 
     fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {

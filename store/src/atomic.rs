@@ -114,7 +114,7 @@ fn written_temp<'f, F: Fs>(
         return Ok((temp, reached));
     }
     temp.write(bytes)?;
-    let reached = temp.sync(barrier)?;
+    let reached = temp.sync(barrier, Some(bytes))?;
     Ok((temp, reached))
 }
 

@@ -17,12 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use faultfs::Fs;
-use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::open::check_format;
-use crate::stream::CHUNK;
 use walk::Auditor;
 
 /// What kind of problem an audit found.
@@ -108,7 +106,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Audits the store in `root` with as many threads as rayon's pool has.
+    /// Audits the store in `root`; see [`audit`].
     pub fn run<F: Fs>(fs: &F, root: &Path) -> Result<Self> {
         let problems = Mutex::new(Vec::new());
         let counts = audit(fs, root, &|problem| {
@@ -122,20 +120,21 @@ impl Audit {
 
 /// Audits the store in `root`; `report` is called for each problem, from several threads. An error
 /// means that the audit could not be done, not that the store is bad.
+///
+/// Many objects, and large ones, are hashed with as many threads as rayon's pool has. A few small ones
+/// the calling thread takes alone, so that audits of many small stores side by side are not in each
+/// other's way.
 pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> Result<AuditCounts> {
     let layout = Layout::new(root);
     check_format(fs, &layout)?;
     let auditor = Auditor::new(fs, &layout, report);
-    if auditor.skeleton()? {
+    let Some(shards) = auditor.skeleton()? else {
         return Ok(auditor.counts());
-    }
-    let temps = auditor.temps_without_owner()?;
+    };
+    let temps = auditor.temps_without_owner(shards.temps)?;
     auditor.head()?;
     auditor.branches()?;
-    (0..=u8::MAX)
-        .into_par_iter()
-        .map_init(|| vec![0; CHUNK], |buf, shard| auditor.shard(shard, buf))
-        .collect::<Result<()>>()?;
+    auditor.objects(shards.few)?;
     auditor.suspects()?;
     auditor.orphans(temps)?;
     auditor.leftovers()?;

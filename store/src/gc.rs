@@ -25,6 +25,7 @@ use crate::named::Named;
 use crate::object::starts_as;
 use crate::open::Store;
 use crate::planted::Bug;
+use crate::shards::Shards;
 use crate::snapshot::Snapshot;
 use crate::sweep::dirs_below;
 
@@ -71,7 +72,7 @@ struct Unreached {
 impl<F: Fs> Store<F> {
     /// Collects garbage. `&mut self`, since it waits until no pin is held, its caller's included.
     pub fn gc(&mut self, options: GcOptions) -> Result<GcReport> {
-        let orphans = self.sweep()?;
+        let orphans = self.sweep(Shards::look(self.fs(), self.layout())?.temps)?;
         let mut marked = Marked::default();
         // The bulk is marked while writers go on; under the lock only what came since.
         self.mark_refs(&mut marked)?;
@@ -274,7 +275,7 @@ fn objects_in<F: Fs>(fs: &F, layout: &Layout, byte: u8) -> Result<Vec<ObjectId>>
 
 /// The id of the object whose file has this name in this shard.
 pub(crate) fn object_of(shard: u8, name: &str) -> Option<ObjectId> {
-    ObjectId::from_hex(&format!("{shard:02x}{name}")).ok()
+    ObjectId::from_parts(shard, name)
 }
 
 /// The list of an interrupted collection, if there is one.

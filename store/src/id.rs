@@ -48,13 +48,18 @@ impl ObjectId {
         }
         let mut id = [0; 32];
         for (byte, pair) in id.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let [high, low] = [value(pair[0]), value(pair[1])];
-            *byte = match (high, low) {
-                (Some(high), Some(low)) => (high << 4) | low,
-                _ => return Err("it has something else than the digits 0-9 and a-f"),
-            };
+            *byte = byte_of(pair).ok_or("it has something else than the digits 0-9 and a-f")?;
         }
         Ok(Self(id))
+    }
+
+    /// The id with this first byte and these 62 further digits.
+    pub(crate) fn from_parts(first: u8, rest: &str) -> Option<Self> {
+        let mut id = [first; 32];
+        for (byte, pair) in id.iter_mut().skip(1).zip(rest.as_bytes().chunks_exact(2)) {
+            *byte = byte_of(pair)?;
+        }
+        (rest.len() == 62).then_some(Self(id))
     }
 }
 
@@ -66,6 +71,12 @@ impl From<Sha256> for ObjectId {
 
 fn digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
+/// The byte that two lower-case hex digits stand for; nothing else stands for one.
+pub(crate) fn byte_of(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    Some((value(*high)? << 4) | value(*low)?)
 }
 
 fn value(digit: u8) -> Option<u8> {

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::id::ObjectId;
+use crate::id::{ObjectId, byte_of};
 use crate::name::Branch;
 
 /// Newest store format this program writes and reads.
@@ -63,18 +63,32 @@ impl Layout {
 
     /// The directory of the objects whose hex id starts with `byte`.
     pub fn shard(&self, byte: u8) -> PathBuf {
-        self.objects().join(format!("{byte:02x}"))
+        self.below_objects([format!("{byte:02x}").as_ref()])
+    }
+
+    /// Which shard a directory beside them is, by its name.
+    pub(crate) fn shard_of(name: &OsStr) -> Option<u8> {
+        byte_of(name.as_encoded_bytes())
     }
 
     /// An object's file.
     pub fn object(&self, id: &ObjectId) -> PathBuf {
         let hex = id.hex();
         let (shard, rest) = hex.split_at(2);
+        self.below_objects([shard.as_ref(), rest.as_ref()])
+    }
+
+    /// A file in a shard.
+    pub(crate) fn in_shard(&self, shard: u8, name: &OsStr) -> PathBuf {
+        self.below_objects([format!("{shard:02x}").as_ref(), name])
+    }
+
+    /// Without a path for each directory on the way: an audit asks for thousands.
+    fn below_objects<const N: usize>(&self, names: [&OsStr; N]) -> PathBuf {
         let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + 84);
         path.push(&self.root);
         path.push("objects/sha256");
-        path.push(shard);
-        path.push(rest);
+        path.extend(names);
         path
     }
 

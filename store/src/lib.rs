@@ -53,6 +53,7 @@ mod pin;
 mod planted;
 mod refs;
 mod restore;
+mod shards;
 mod snapshot;
 mod stream;
 mod sweep;

@@ -93,7 +93,7 @@ impl<F: Fs> Store<F> {
             temp.rename(&path)?;
         }
         temp.write(bytes)?;
-        self.place(temp, &path, id)
+        self.place(temp, &path, id, Some(bytes))
     }
 
     /// Stores a file of any size. The id is the hash of what was written, and a source that changes
@@ -115,14 +115,14 @@ impl<F: Fs> Store<F> {
             return Err(Error::Source { path: source.to_owned(), problem });
         }
         let _pin = self.pin()?;
-        self.place(temp, &self.layout().object(&id), id)
+        self.place(temp, &self.layout().object(&id), id, None)
     }
 
     /// Stores all that `reader` yields; `name` stands for it in errors.
     pub fn put_from_reader(&self, reader: &mut dyn Read, name: &Path) -> Result<Put> {
         let (temp, id) = self.stream_in(reader, name)?;
         let _pin = self.pin()?;
-        self.place(temp, &self.layout().object(&id), id)
+        self.place(temp, &self.layout().object(&id), id, None)
     }
 
     /// Copies into a temp above the shards (which shard it will be is known only at the end) and
@@ -151,10 +151,17 @@ impl<F: Fs> Store<F> {
         Ok(metadata.is_some_and(|m| m.kind == FileKind::File))
     }
 
-    /// The last steps of a put: mode, barrier, name, barrier.
-    fn place(&self, mut temp: Temp<'_, F>, path: &Path, id: ObjectId) -> Result<Put> {
+    /// The last steps of a put: mode, barrier, name, barrier. `bytes` are all of it, where they are at
+    /// hand.
+    fn place(
+        &self,
+        mut temp: Temp<'_, F>,
+        path: &Path,
+        id: ObjectId,
+        bytes: Option<&[u8]>,
+    ) -> Result<Put> {
         temp.set_mode(if self.has(Bug::ChmodAfterSync) { 0o600 } else { SETTLED })?;
-        let content = temp.sync(Barrier::ObjectFile)?;
+        let content = temp.sync(Barrier::ObjectFile, bytes)?;
         if self.has(Bug::ChmodAfterSync) {
             temp.set_mode(SETTLED)?;
         }

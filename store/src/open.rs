@@ -20,6 +20,7 @@ use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
 use crate::name::Branch;
 use crate::pin::Pins;
 use crate::planted::{Bug, Planted};
+use crate::shards::Shards;
 
 /// First line of the format file, before the version number.
 const FORMAT_LINE: &str = "plugpull-store ";
@@ -125,14 +126,17 @@ impl<F: Fs> Store<F> {
     pub fn open_on(fs: F, dir: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(dir);
         check_format(&fs, &layout)?;
-        check_skeleton(&fs, &layout)?;
+        let shards = Shards::look(&fs, &layout)?;
+        if let Some((path, found)) = shards.faults.into_iter().next() {
+            return Err(Error::Skeleton { path, found: found.to_owned() });
+        }
         // The format is the last that an init writes, and that may have been killed before this barrier.
         Disk::new(&fs, options).sync_dir(Barrier::FormatDir, dir)?;
         let pins = Pins::open(&fs, &layout)?;
         let recovery = Recovery::default();
         let mut store = Self { fs, layout, options, pins, recovery };
         store.recovery.condemned = store.finish_condemned()?;
-        store.recovery.orphans = store.sweep()?;
+        store.recovery.orphans = store.sweep(shards.temps)?;
         Ok(store)
     }
 
@@ -220,11 +224,14 @@ pub(crate) fn read_state<F: Fs>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>> 
     Ok(Some(bytes))
 }
 
-/// The places where a directory of the store should be and none is, with what is there instead.
-pub(crate) fn skeleton_faults<F: Fs>(
+/// A place where a directory or lock file of the store should be, and what is there instead.
+pub(crate) type Fault = (PathBuf, &'static str);
+
+/// The directories among these that are none.
+pub(crate) fn dir_faults<F: Fs>(
     fs: &F,
-    layout: &Layout,
-) -> Result<Vec<(PathBuf, &'static str)>> {
+    dirs: impl IntoIterator<Item = PathBuf>,
+) -> Result<Vec<Fault>> {
     let fault = |path: PathBuf| match fs.metadata(&path) {
         // What stands in place of the directory above is told by itself.
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => Ok(Some((path, describe(None)))),
@@ -233,27 +240,7 @@ pub(crate) fn skeleton_faults<F: Fs>(
             other => Ok(Some((path, describe(other)))),
         },
     };
-    let faults = |dirs: Vec<PathBuf>| dirs.into_iter().filter_map(|dir| fault(dir).transpose());
-    let above = faults(layout.upper_dirs()).collect::<Result<Vec<_>>>()?;
-    if !above.is_empty() {
-        return Ok(above);
-    }
-    // One listing instead of 256 calls: shards are as good as always all there.
-    let objects = layout.objects();
-    let listed = fs.read_dir(&objects).at("list", &objects)?.into_iter();
-    let present: BTreeSet<_> = listed
-        .filter(|entry| entry.kind == FileKind::Dir)
-        .map(|entry| objects.join(entry.name))
-        .collect();
-    faults(layout.shards().filter(|shard| !present.contains(shard)).collect()).collect()
-}
-
-/// Fails when something of the skeleton is missing or is no directory.
-fn check_skeleton<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
-    match skeleton_faults(fs, layout)?.into_iter().next() {
-        None => Ok(()),
-        Some((path, found)) => Err(Error::Skeleton { path, found: found.to_owned() }),
-    }
+    dirs.into_iter().filter_map(|dir| fault(dir).transpose()).collect()
 }
 
 pub(crate) fn describe(kind: Option<FileKind>) -> &'static str {

@@ -46,7 +46,7 @@ impl<F: Fs> Store<F> {
         let mut temp = Temp::create(self.disk(), dir, RESTORE_TEMP, mode)?;
         reader.copy(&mut |piece| temp.write(piece))?;
         temp.file().set_modified(self.fresh_time(&to)?).at("set the time of", &to)?;
-        let content = temp.sync(Barrier::RestoreFile)?;
+        let content = temp.sync(Barrier::RestoreFile, None)?;
         temp.rename(&to)?;
         let entry = self.disk().sync_dir(Barrier::RestoreDir, dir)?;
         let reached = dirs.max(record).max(content).max(entry);

@@ -11,15 +11,13 @@ use std::path::{Path, PathBuf};
 
 use faultfs::{Access, FileKind, Fs, FsFile, LockMode};
 
+use crate::atomic::parent;
 use crate::barrier::Barrier;
 use crate::error::{At, Result, found};
-use crate::layout::{Layout, OBJECT_TEMP, RESTORE_TEMP, STATE_TEMP, is_temp};
+use crate::layout::{Layout, RESTORE_TEMP, STATE_TEMP, is_temp};
 use crate::open::Store;
 use crate::planted::Bug;
 use crate::restore::restore_records;
-
-/// A directory, and the prefix of the temps that may lie in it.
-type Place = (PathBuf, &'static str);
 
 /// Whether a temp's owner lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +29,22 @@ pub(crate) enum Owner {
 }
 
 impl<F: Fs> Store<F> {
-    /// Removes every temp whose owner is dead; returns their paths.
-    pub(crate) fn sweep(&self) -> Result<Vec<PathBuf>> {
+    /// Removes every temp whose owner is dead; returns their paths. Those in the shards were found
+    /// by a look at them.
+    pub(crate) fn sweep(&self, among_objects: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
         let lock = || lock_temps(self.fs(), self.layout(), LockMode::Exclusive);
         let _lock = if self.has(Bug::SweepsAtOnce) { None } else { Some(lock()?) };
         let mut removed = Vec::new();
-        for (dir, prefix) in temp_places(self.fs(), self.layout())? {
+        let temps = temps(self.fs(), self.layout(), among_objects)?;
+        for neighbours in temps.chunk_by(|one, other| parent(one) == parent(other)) {
             let before = removed.len();
-            for path in temps_in(self.fs(), &dir, prefix)? {
-                if self.remove_if_dead(&path)? {
-                    removed.push(path);
+            for path in neighbours {
+                if self.remove_if_dead(path)? {
+                    removed.push(path.clone());
                 }
             }
             if removed.len() > before {
-                self.disk().sync_dir(Barrier::SweptTemps, &dir)?;
+                self.disk().sync_dir(Barrier::SweptTemps, parent(&neighbours[0]))?;
             }
         }
         Ok(removed)
@@ -78,27 +78,24 @@ pub(crate) fn owner<F: Fs>(fs: &F, path: &Path) -> Result<Owner> {
     Ok(if free { Owner::Dead } else { Owner::Alive })
 }
 
-/// All temps of a store.
-pub(crate) fn temps<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for (dir, prefix) in temp_places(fs, layout)? {
-        found.extend(temps_in(fs, &dir, prefix)?);
+/// All temps of a store; those `among_objects` come from a look at the shards.
+pub(crate) fn temps<F: Fs>(
+    fs: &F,
+    layout: &Layout,
+    among_objects: Vec<PathBuf>,
+) -> Result<Vec<PathBuf>> {
+    let mut temps = Vec::new();
+    for dir in [layout.root().to_owned(), layout.restores()] {
+        temps.extend(temps_in(fs, &dir, STATE_TEMP)?);
     }
-    Ok(found)
-}
-
-/// Every directory that the store writes temps into.
-fn temp_places<F: Fs>(fs: &F, layout: &Layout) -> Result<Vec<Place>> {
-    let mut places = vec![
-        (layout.root().to_owned(), STATE_TEMP),
-        (layout.restores(), STATE_TEMP),
-        (layout.objects(), OBJECT_TEMP),
-    ];
-    places.extend(layout.shards().map(|shard| (shard, OBJECT_TEMP)));
-    places.extend(dirs_below(fs, layout.heads())?.into_iter().map(|dir| (dir, STATE_TEMP)));
-    let restored = restore_records(fs, layout)?.into_iter().filter_map(|(_, dir)| dir);
-    places.extend(restored.map(|dir| (dir, RESTORE_TEMP)));
-    Ok(places)
+    temps.extend(among_objects);
+    for dir in dirs_below(fs, layout.heads())? {
+        temps.extend(temps_in(fs, &dir, STATE_TEMP)?);
+    }
+    for dir in restore_records(fs, layout)?.into_iter().filter_map(|(_, dir)| dir) {
+        temps.extend(temps_in(fs, &dir, RESTORE_TEMP)?);
+    }
+    Ok(temps)
 }
 
 /// `top` and all directories below it; symbolic links are not followed.

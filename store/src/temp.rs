@@ -88,8 +88,22 @@ impl<'f, F: Fs> Temp<'f, F> {
     }
 
     /// The barrier of the file: after it nothing of the file may change but its name.
-    pub(crate) fn sync(&self, barrier: Barrier) -> Result<Reached> {
-        self.disk.sync_file(barrier, &self.file, &self.path)
+    ///
+    /// Where a failed one is let pass, the file must still hold what was written. btrfs takes it back,
+    /// and ext4 and XFS show it and will not write it; so who has all bytes at hand has them written
+    /// `again`, and for who has not, a file that became shorter is an error.
+    pub(crate) fn sync(&self, barrier: Barrier, again: Option<&[u8]>) -> Result<Reached> {
+        let reached = self.disk.sync_file(barrier, &self.file, &self.path)?;
+        if reached != Reached::Degraded {
+            return Ok(reached);
+        }
+        if let Some(bytes) = again {
+            self.file.write_all_at(bytes, 0).at("write", &self.path)?;
+        } else if self.file.metadata().at("stat", &self.path)?.len < self.written {
+            let lost = io::Error::other("the failed sync took back what was written");
+            return Err(lost).at("sync", &self.path);
+        }
+        Ok(reached)
     }
 
     /// Gives it its real name, replacing what is there. The entry is volatile.

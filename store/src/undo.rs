@@ -90,7 +90,7 @@ impl<'f, F: Fs> Undo<'f, F> {
         let mut temp = temp_beside(self.disk, self.path)?;
         temp.write(bytes.get(..n).unwrap_or_default())?;
         temp.set_mode(metadata.mode)?;
-        temp.sync(Barrier::UndoFile)?;
+        temp.sync(Barrier::UndoFile, None)?;
         temp.rename(self.path)
     }
 }

@@ -124,6 +124,16 @@ impl Fault {
     }
 }
 
+/// All calls but those inside a long run of one kind, of which the ends tell as much; counted from 0.
+pub(crate) fn worth_a_failure(calls: &[CallKind]) -> Vec<u64> {
+    const NEAR: usize = 4;
+    let inside = |n: usize| {
+        let near = n.checked_sub(NEAR).and_then(|from| calls.get(from..=n + NEAR));
+        near.is_some_and(|near| near.iter().all(|kind| *kind == calls[n]))
+    };
+    (0..calls.len()).filter(|n| !inside(*n)).map(|n| n as u64).collect()
+}
+
 /// Lets calls fail while a fault is set; without one it does nothing.
 #[derive(Default)]
 pub(crate) struct Failing(Mutex<Option<Fault>>);
@@ -133,18 +143,12 @@ impl Failing {
         *self.0.lock().unwrap() = Some(fault);
     }
 
-    /// Runs `operation` without a fault and says which of its calls are worth a failure each: all
-    /// but those inside a long run of one kind, of which the ends tell as much.
+    /// Runs `operation` without a fault and says which of its calls are worth a failure each.
     pub(crate) fn probe(&self, operation: impl FnOnce()) -> Vec<u64> {
-        const NEAR: usize = 4;
         self.set(Fault::never());
         operation();
         let met = self.0.lock().unwrap().take().expect("the fault was set").met;
-        let inside = |n: usize| {
-            let near = n.checked_sub(NEAR).and_then(|from| met.get(from..=n + NEAR));
-            near.is_some_and(|near| near.iter().all(|kind| *kind == met[n]))
-        };
-        (0..met.len()).filter(|n| !inside(*n)).map(|n| n as u64).collect()
+        worth_a_failure(&met)
     }
 
     /// Removes the fault and says how often it fired.

@@ -33,7 +33,9 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
         None => Workdir::fresh()?,
     };
     let store_options = StoreOptions::durability(options.durability);
-    let steps = probe::run(&workdir.probe(), options.seed, store_options)?;
+    // A planted mistake may leave a call out, before which nobody can be killed then.
+    let planted = planted_options(store_options, options.planted.as_deref())?;
+    let steps = probe::run(&workdir.probe(), options.seed, planted)?;
     workdir.remove_probe();
     let plan = KillPlan::draw(options.seed, options.kills, options.commits, &steps);
     let dir = workdir.store();
@@ -44,7 +46,7 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
     report.start(&Start { options: &options, plan: &digest, steps: steps.len(), dir: &dir })?;
     let mut outcome = Runner::new(&options, plan, dir.clone(), &stop, report.as_mut())?.run()?;
 
-    let power_cuts = cut_power(&options, &stop, report.as_mut())?;
+    let power_cuts = cut_power(&options, planted, &stop, report.as_mut())?;
     let power_cuts = power_cuts.as_ref();
     outcome.interrupted |= stop.asked();
 
@@ -62,14 +64,13 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
 /// The power cuts of recorded runs of the same store; none when they are not asked for.
 fn cut_power(
     options: &Options,
+    store: StoreOptions,
     stop: &Stop,
     report: &mut dyn Report,
 ) -> Result<Option<Summary>, Failure> {
     if options.power_cuts == 0 {
         return Ok(None);
     }
-    let store = StoreOptions::durability(options.durability);
-    let store = planted_options(store, options.planted.as_deref())?;
     let seeds = (0..options.power_cuts).map(|n| options.seed.wrapping_add(n));
     let run = |seed, workload| Run { options: store, ..Run::new(workload, seed, POWER_CUT_SIZE) };
     let runs = seeds.flat_map(|seed| Workload::SMALL.map(|workload| run(seed, workload)));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::hash;
-use super::node::Body;
+use super::node::{Body, Node};
 use super::page::{PAGE, Page, is_zero};
 use super::{DiskImage, Inode};
 
@@ -175,11 +175,7 @@ impl Content {
 impl DiskImage {
     /// The length of a file, or of a symbolic link's target; 0 for everything else.
     pub fn len(&self, inode: Inode) -> u64 {
-        self.node(inode).map_or(0, |node| match &node.body {
-            Body::File(content) => content.len(),
-            Body::Symlink(target) => target.len() as u64,
-            Body::Dir(_) => 0,
-        })
+        self.node(inode).map_or(0, Node::len)
     }
 
     /// Fills `buf` from `offset` as far as the file goes, and says how far that was. Holes read as

@@ -4,6 +4,7 @@
 //! writes it. Not for names (`tree.rs`) or bytes (`file.rs`).
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -11,7 +12,7 @@ use imbl::{OrdMap, OrdSet};
 use super::file::Content;
 use super::hash::{self, Domain, ImageHash};
 use super::{Attributes, DiskImage, Inode};
-use crate::FileKind;
+use crate::{FileKind, Metadata};
 
 /// One component of a path.
 pub(super) type Name = Arc<[u8]>;
@@ -24,6 +25,14 @@ pub(super) struct NodeRef(Arc<Node>);
 impl PartialEq for NodeRef {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for NodeRef {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
     }
 }
 
@@ -71,6 +80,28 @@ impl Node {
 
     pub(super) fn attributes(&self) -> &Attributes {
         &self.attributes
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        match &self.body {
+            Body::File(content) => content.len(),
+            Body::Symlink(target) => target.len() as u64,
+            Body::Dir(_) => 0,
+        }
+    }
+
+    fn links(&self, inode: Inode) -> u64 {
+        match &self.body {
+            Body::Dir(dir) if !self.names.is_empty() || inode == DiskImage::ROOT => 2 + dir.subdirs,
+            _ => self.names.len() as u64,
+        }
+    }
+
+    pub(super) fn entry_count(&self) -> usize {
+        match &self.body {
+            Body::Dir(dir) => dir.entries.len(),
+            _ => 0,
+        }
     }
 
     fn fresh_term(&self) -> u128 {
@@ -197,9 +228,19 @@ impl DiskImage {
     /// How many names the node has. For a directory with a name, and for the root, it is 2 and one
     /// for each subdirectory, as ext4 and xfs count; without a name it is 0. Unknown inodes have 0.
     pub fn links(&self, inode: Inode) -> u64 {
-        self.node(inode).map_or(0, |node| match &node.body {
-            Body::Dir(dir) if !node.names.is_empty() || inode == Self::ROOT => 2 + dir.subdirs,
-            _ => node.names.len() as u64,
+        self.node(inode).map_or(0, |node| node.links(inode))
+    }
+
+    /// What stat tells of a node; `None` if there is none.
+    pub(crate) fn metadata(&self, inode: Inode) -> Option<Metadata> {
+        let node = self.node(inode)?;
+        Some(Metadata {
+            kind: node.kind(),
+            len: node.len(),
+            mode: node.attributes.mode,
+            links: node.links(inode),
+            inode: inode.0,
+            modified: node.attributes.modified,
         })
     }
 
@@ -221,7 +262,7 @@ impl DiskImage {
     }
 
     pub(super) fn node(&self, inode: Inode) -> Option<&Node> {
-        self.nodes.get(&inode).map(|node| &*node.0)
+        self.nodes.get(&inode).map(|node| &**node)
     }
 
     /// Changes one node and keeps the sum.

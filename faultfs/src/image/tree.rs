@@ -6,14 +6,16 @@
 //!
 //! Not for POSIX: what may replace what is the caller's to decide.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
 use super::hash;
-use super::node::{Body, Name};
+use super::node::{Body, Name, Node};
 use super::{DiskImage, Inode};
-use crate::FileKind;
+use crate::{DirEntry, FileKind};
 
 impl DiskImage {
     /// What a name in a directory leads to; `None` too if `dir` is no directory.
@@ -25,6 +27,46 @@ impl DiskImage {
     pub fn entries(&self, dir: Inode) -> impl Iterator<Item = (&[u8], Inode)> {
         let entries = self.dir_entries(dir).into_iter().flatten();
         entries.map(|(name, inode)| (&**name, *inode))
+    }
+
+    /// The entries of a directory as a program lists them; none if `dir` is no directory.
+    pub(crate) fn list(&self, dir: Inode) -> Vec<DirEntry> {
+        self.node(dir).map_or_else(Vec::new, |node| self.list_node(node))
+    }
+
+    /// As [`Self::list`], each entry with the listing of what it leads to.
+    pub(crate) fn list_twice(&self, dir: Inode) -> Vec<(DirEntry, Vec<DirEntry>)> {
+        let Some(node) = self.node(dir) else { return Vec::new() };
+        let mut listed = Vec::with_capacity(node.entry_count());
+        listed.extend(self.children(node).map(|(entry, child)| (entry, self.list_node(child))));
+        listed
+    }
+
+    fn list_node(&self, node: &Node) -> Vec<DirEntry> {
+        let mut listed = Vec::with_capacity(node.entry_count());
+        listed.extend(self.children(node).map(|(entry, _)| entry));
+        listed
+    }
+
+    /// The entries of a directory with the nodes they lead to.
+    fn children(&self, node: &Node) -> impl Iterator<Item = (DirEntry, &Node)> {
+        let entries = match &node.body {
+            Body::Dir(dir) if !dir.entries.is_empty() => Some(dir.entries.iter()),
+            _ => None,
+        };
+        // What was made in the order of its names is found by going on, which is a lot faster.
+        let mut beside = None;
+        entries.into_iter().flatten().filter_map(move |(name, inode)| {
+            let child = match beside.as_mut().and_then(Iterator::next) {
+                Some((next, child)) if next == inode => child,
+                _ => {
+                    let nodes = beside.insert(self.nodes().range(*inode..));
+                    nodes.next().filter(|(next, _)| *next == inode)?.1
+                }
+            };
+            let name = OsStr::from_bytes(name).to_owned();
+            Some((DirEntry { name, kind: child.kind() }, &**child))
+        })
     }
 
     /// Every name of a node: the directory that holds it, and the component.

@@ -32,6 +32,8 @@ pub(super) struct Disk {
     pub(super) errors: Errors,
     /// How many open files each inode has; without a name and without one of these it is gone.
     open: BTreeMap<Inode, u32>,
+    /// How many threads wait for a lock.
+    pub(super) waiting: u32,
     next_inode: u64,
     next_handle: u64,
     nonce: u64,
@@ -48,6 +50,7 @@ impl Default for Disk {
             locks: Locks::default(),
             errors: Errors::default(),
             open: BTreeMap::new(),
+            waiting: 0,
             next_inode: DiskImage::ROOT.0 + 1,
             next_handle: 0,
             nonce: 0,
@@ -112,15 +115,7 @@ impl Disk {
     }
 
     pub(super) fn metadata(&self, inode: Inode) -> io::Result<Metadata> {
-        let Some(attributes) = self.image.attributes(inode) else { return fail(Errno::ENOENT) };
-        Ok(Metadata {
-            kind: self.kind(inode),
-            len: self.image.len(inode),
-            mode: attributes.mode,
-            links: self.image.links(inode),
-            inode: inode.0,
-            modified: attributes.modified,
-        })
+        self.image.metadata(inode).ok_or_else(|| Errno::ENOENT.into())
     }
 
     /// The inode at `path`, which must exist; the last component is not followed.

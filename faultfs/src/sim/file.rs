@@ -1,7 +1,6 @@
 //! Open files of the simulated disk.
 
 use std::io;
-use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use nix::errno::Errno;
@@ -111,30 +110,32 @@ impl FsFile for SimFile {
     fn lock(&self, mode: LockMode) -> io::Result<()> {
         let mut disk = self.fs.disk();
         while !disk.locks.take(self.inode, self.handle, mode) {
-            let waited = self.fs.0.unlocked.wait(disk);
-            disk = waited.unwrap_or_else(PoisonError::into_inner);
+            disk = self.fs.wait(disk);
         }
         // An exclusive lock that became a shared one lets others in.
-        self.fs.0.unlocked.notify_all();
+        self.fs.wake(&disk);
         Ok(())
     }
 
     fn try_lock(&self, mode: LockMode) -> io::Result<bool> {
-        let taken = self.fs.disk().locks.take(self.inode, self.handle, mode);
-        self.fs.0.unlocked.notify_all();
+        let mut disk = self.fs.disk();
+        let taken = disk.locks.take(self.inode, self.handle, mode);
+        self.fs.wake(&disk);
         Ok(taken)
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.fs.disk().locks.release(self.inode, self.handle);
-        self.fs.0.unlocked.notify_all();
+        let mut disk = self.fs.disk();
+        disk.locks.release(self.inode, self.handle);
+        self.fs.wake(&disk);
         Ok(())
     }
 }
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        self.fs.disk().close(self.inode, self.handle);
-        self.fs.0.unlocked.notify_all();
+        let mut disk = self.fs.disk();
+        disk.close(self.inode, self.handle);
+        self.fs.wake(&disk);
     }
 }

@@ -71,8 +71,8 @@ pub(super) fn follow(image: &DiskImage, path: &Path) -> io::Result<Inode> {
     walk(image, path, true)?.existing()
 }
 
-/// The inode at a path of plain directories and a plain name, whose directory may be the one of the
-/// path before; `None` for everything that needs a closer look, and for what does not exist.
+/// The inode at a path of plain directories and a plain name, which may lie near the one before;
+/// `None` for everything that needs a closer look, and for what does not exist.
 pub(super) fn plain(image: &DiskImage, path: &Path, near: &mut Near) -> Option<Inode> {
     let path = path.as_os_str().as_bytes();
     let cut = path.iter().rposition(|byte| *byte == b'/')?;
@@ -80,17 +80,7 @@ pub(super) fn plain(image: &DiskImage, path: &Path, near: &mut Near) -> Option<I
     if path.len() > PATH_MAX || !is_plain(name) {
         return None;
     }
-    if near.path != dir {
-        let mut inode = DiskImage::ROOT;
-        for name in dir.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-            // What is no directory has no entries.
-            inode = image.lookup(inode, name).filter(|_| is_plain(name))?;
-        }
-        near.path.clear();
-        near.path.extend_from_slice(dir);
-        near.inode = inode;
-    }
-    let inode = image.lookup(near.inode, name)?;
+    let inode = image.lookup(near.go_to(image, dir)?, name)?;
     (image.kind(inode) != Some(FileKind::Symlink)).then_some(inode)
 }
 
@@ -98,16 +88,33 @@ fn is_plain(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX
 }
 
-/// The directory in which something was found last: the next one is often looked for beside it. No
-/// longer true after any change of a name.
+/// The directory in which something was found last, and those on the way to it: the next thing is
+/// often looked for beside them. No longer true after any change of a name.
+#[derive(Default)]
 pub(super) struct Near {
     path: Vec<u8>,
-    inode: Inode,
+    /// Where in the path each directory's name ends, and its inode.
+    dirs: Vec<(usize, Inode)>,
 }
 
-impl Default for Near {
-    fn default() -> Self {
-        Self { path: Vec::new(), inode: DiskImage::ROOT }
+impl Near {
+    /// The directory at `path`, by way of the last directory that is above both.
+    fn go_to(&mut self, image: &DiskImage, path: &[u8]) -> Option<Inode> {
+        let same = self.path.iter().zip(path).take_while(|(one, other)| one == other).count();
+        let is_above = |end: usize| end <= same && path.get(end).is_none_or(|byte| *byte == b'/');
+        while self.dirs.pop_if(|(end, _)| !is_above(*end)).is_some() {}
+        let (mut end, mut inode) = self.dirs.last().copied().unwrap_or((0, DiskImage::ROOT));
+        self.path.truncate(end);
+        self.path.extend_from_slice(&path[end..]);
+        for name in path[end..].split(|byte| *byte == b'/') {
+            if !name.is_empty() {
+                // What is no directory has no entries.
+                inode = image.lookup(inode, name).filter(|_| is_plain(name))?;
+                self.dirs.push((end + name.len(), inode));
+            }
+            end += name.len() + 1;
+        }
+        Some(inode)
     }
 }
 

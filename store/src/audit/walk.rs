@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use faultfs::{DirEntry, FileKind, Fs, FsFile, LockMode};
-use sha2::{Digest, Sha256};
+use rayon::prelude::*;
 
 use super::{AuditCounts, Problem, ProblemKind};
 use crate::canonical::Canonical;
@@ -18,15 +18,19 @@ use crate::id::ObjectId;
 use crate::layout::{Layout, OBJECT_TEMP, is_temp};
 use crate::named::Named;
 use crate::object::{UNSETTLED, starts_as};
-use crate::open::{describe, read_state, skeleton_faults};
+use crate::open::{Fault, describe, read_state};
 use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::restore::restore_records;
+use crate::shards::Shards;
 use crate::snapshot::Snapshot;
-use crate::stream::{ObjectReader, open_object, wrong_hash};
+use crate::stream::{CHUNK, ObjectReader, open_object, wrong_hash};
 use crate::sweep::{Owner, lock_temps, owner, temps};
 
 /// Largest commit or snapshot whose references are checked; a larger object is hashed only.
 const MAX_METADATA: usize = 256 << 20;
+
+/// Largest object that the calling thread hashes alone in a small store.
+const SMALL: u64 = 16 << 10;
 
 /// Counters that all threads add to.
 #[derive(Default)]
@@ -85,21 +89,28 @@ impl<'a, F: Fs> Auditor<'a, F> {
         (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
     }
 
-    /// Whether directories or lock files are missing or are something else; then the walk ends here.
-    pub(super) fn skeleton(&self) -> Result<bool> {
-        let mut faults = skeleton_faults(self.fs, self.layout)?;
-        if faults.is_empty() {
-            for path in self.layout.lock_files() {
-                let kind = found(self.fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
-                if kind != Some(FileKind::File) {
-                    faults.push((path, describe(kind)));
-                }
-            }
+    /// Looks at the directories and lock files; `None` when something is missing or is something else,
+    /// where the walk ends.
+    pub(super) fn skeleton(&self) -> Result<Option<Shards>> {
+        let mut shards = Shards::look(self.fs, self.layout)?;
+        if shards.faults.is_empty() {
+            shards.faults = self.lock_faults()?;
         }
-        for (path, found) in &faults {
+        for (path, found) in &shards.faults {
             self.problem(ProblemKind::BadSkeleton, path, *found);
         }
-        Ok(!faults.is_empty())
+        Ok(shards.faults.is_empty().then_some(shards))
+    }
+
+    fn lock_faults(&self) -> Result<Vec<Fault>> {
+        let mut faults = Vec::new();
+        for path in self.layout.lock_files() {
+            let kind = found(self.fs.metadata(&path)).at("stat", &path)?.map(|m| m.kind);
+            if kind != Some(FileKind::File) {
+                faults.push((path, describe(kind)));
+            }
+        }
+        Ok(faults)
     }
 
     pub(super) fn head(&self) -> Result<()> {
@@ -165,7 +176,30 @@ impl<'a, F: Fs> Auditor<'a, F> {
         Ok((!right).then(|| format!("{id} is no {}", T::KIND)))
     }
 
-    pub(super) fn shard(&self, shard: u8, buf: &mut [u8]) -> Result<()> {
+    /// Everything in the shards but temps: these few, or what lies there now.
+    pub(super) fn objects(&self, few: Option<Vec<(u8, DirEntry)>>) -> Result<()> {
+        let Some(few) = few else {
+            let shards = (0..=u8::MAX).into_par_iter();
+            return shards.map_init(Vec::new, |buf, shard| self.shard(shard, buf)).collect();
+        };
+        let mut buf = Vec::new();
+        let mut large = Vec::new();
+        for (shard, entry) in few {
+            if !self.entry(shard, &entry, SMALL, &mut buf)? {
+                large.push((shard, entry));
+            }
+        }
+        if large.is_empty() {
+            return Ok(());
+        }
+        let large = large.into_par_iter();
+        let all = large.map_init(Vec::new, |buf, (shard, entry)| {
+            self.entry(shard, &entry, u64::MAX, buf).map(|_| ())
+        });
+        all.collect()
+    }
+
+    fn shard(&self, shard: u8, buf: &mut Vec<u8>) -> Result<()> {
         let dir = self.layout.shard(shard);
         let entries = match self.fs.read_dir(&dir) {
             Ok(entries) => entries,
@@ -175,56 +209,67 @@ impl<'a, F: Fs> Auditor<'a, F> {
             }
         };
         for entry in entries {
-            self.entry(shard, &dir, &entry, buf)?;
+            self.entry(shard, &entry, u64::MAX, buf)?;
         }
         Ok(())
     }
 
-    fn entry(&self, shard: u8, dir: &Path, entry: &DirEntry, buf: &mut [u8]) -> Result<()> {
+    /// Looks at what lies in a shard; false if it is an object of more bytes than `most`, at which it
+    /// did not look.
+    fn entry(&self, shard: u8, entry: &DirEntry, most: u64, buf: &mut Vec<u8>) -> Result<bool> {
         if is_temp(&entry.name, OBJECT_TEMP) {
-            return Ok(());
+            return Ok(true);
         }
-        let path = dir.join(&entry.name);
+        let path = self.layout.in_shard(shard, &entry.name);
         match entry.name.to_str().and_then(|name| object_of(shard, name)) {
-            Some(id) if entry.kind == FileKind::File => self.object(&id, &path, buf),
+            Some(id) if entry.kind == FileKind::File => return self.object(&id, &path, most, buf),
             Some(_) => {
                 self.problem(ProblemKind::CorruptObject, &path, describe(Some(entry.kind)));
-                Ok(())
             }
-            None => {
-                self.problem(ProblemKind::Foreign, &path, "its name is no object's");
-                Ok(())
-            }
+            None => self.problem(ProblemKind::Foreign, &path, "its name is no object's"),
         }
+        Ok(true)
     }
 
-    fn object(&self, id: &ObjectId, path: &Path, buf: &mut [u8]) -> Result<()> {
-        match self.hash(path, id, buf) {
-            Ok(Some(text)) => self.count_references(id, &text),
-            Ok(None) => Ok(()),
+    fn object(&self, id: &ObjectId, path: &Path, most: u64, buf: &mut Vec<u8>) -> Result<bool> {
+        let opened = open_object(self.fs, path.to_owned(), id);
+        let hashed = match opened {
+            Ok(None) => return Ok(true),
+            Ok(Some(reader)) if reader.len() > most => return Ok(false),
+            Ok(Some(reader)) => self.hash(reader, path, id, buf),
+            Err(e) => Err(e),
+        };
+        match hashed {
+            Ok(Some(text)) => self.count_references(id, &text)?,
+            Ok(None) => {}
             Err(e @ (Error::Corrupt { .. } | Error::Io { .. })) => {
                 self.problem(ProblemKind::CorruptObject, path, e.to_string());
-                Ok(())
             }
-            Err(e) => Err(e),
+            Err(e) => return Err(e),
         }
+        Ok(true)
     }
 
     /// Hashes an object; returns its text when it starts as a commit or snapshot.
-    fn hash(&self, path: &Path, id: &ObjectId, buf: &mut [u8]) -> Result<Option<Vec<u8>>> {
-        let Some(reader) = open_object(self.fs, path.to_owned(), id)? else {
-            return Ok(None);
-        };
+    fn hash(
+        &self,
+        reader: ObjectReader<F::File>,
+        path: &Path,
+        id: &ObjectId,
+        buf: &mut Vec<u8>,
+    ) -> Result<Option<Vec<u8>>> {
         self.totals.objects.fetch_add(1, Relaxed);
         self.totals.bytes.fetch_add(reader.len(), Relaxed);
         self.totals.unsettled.fetch_add(u64::from(reader.mode() == UNSETTLED), Relaxed);
-        let len = usize::try_from(reader.len()).unwrap_or(usize::MAX);
-        let Some(whole) = buf.get_mut(..len) else {
+        let Some(len) = usize::try_from(reader.len()).ok().filter(|len| *len <= CHUNK) else {
             return hash_large(reader);
         };
-        let n = reader.file().read_full_at(whole, 0).at("read", path)?;
-        let whole = &whole[..n];
-        let actual = ObjectId::from(Sha256::new_with_prefix(whole));
+        if buf.len() < len {
+            buf.resize(len, 0);
+        }
+        let n = reader.file().read_full_at(&mut buf[..len], 0).at("read", path)?;
+        let whole = &buf[..n];
+        let actual = ObjectId::of(whole);
         if actual != *id {
             let problem = wrong_hash(n as u64, &actual);
             return Err(Error::Corrupt { path: path.to_owned(), problem });
@@ -322,10 +367,10 @@ impl<'a, F: Fs> Auditor<'a, F> {
     }
 
     /// Temps that nobody holds a lock on now.
-    pub(super) fn temps_without_owner(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn temps_without_owner(&self, among_objects: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
         let _lock = lock_temps(self.fs, self.layout, LockMode::Shared)?;
         let mut suspects = Vec::new();
-        for path in temps(self.fs, self.layout)? {
+        for path in temps(self.fs, self.layout, among_objects)? {
             match owner(self.fs, &path)? {
                 Owner::Dead => suspects.push(path),
                 Owner::Alive => {

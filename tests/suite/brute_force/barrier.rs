@@ -58,13 +58,16 @@ impl Definition {
     }
 
     fn dir_barrier(&self, dir: Inode) -> BTreeSet<usize> {
-        let own = |e: &Effect| e.dirs().contains(&dir) || e.content == Some(dir);
-        let own = self.pending_that(own);
+        let is_own = |e: &Effect| e.dirs().contains(&dir) || e.content == Some(dir);
+        let own = self.pending_that(is_own);
         let mut marked: BTreeSet<_> = own.iter().copied().collect();
         let journaled = self.pending_that(|e| e.journaled);
         match self.rules.fsync_dir {
             FsyncDir::Entries => {}
             FsyncDir::Journal => {
+                // Its own creation or move changes its inode as well.
+                let is_own = |e: &Effect| is_own(e) || e.renames.contains(&dir);
+                let own = self.pending_that(is_own);
                 let until = own.last();
                 marked.extend(journaled.iter().filter(|n| until.is_some_and(|until| *n <= until)));
             }

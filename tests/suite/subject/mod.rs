@@ -4,6 +4,8 @@
 //! not tried here.
 
 mod controls;
+mod every_fault;
+mod failing_syncs;
 mod faults;
 mod gc_race;
 mod interleave;
