@@ -33,31 +33,16 @@ const COMMITS: i64 = 12;
 /// States that a thread takes in one go.
 const BATCH: usize = 100;
 
-/// How often a limit may be missed before it counts.
-const ROUNDS: usize = 5;
-
 fn main() -> Result<ExitCode> {
     let mut criterion = quick();
     let mut table = Table::new("recover");
     let [states, others] = [states()?, states()?];
-    let pairs = best(STATE, || state(&mut criterion, &states));
+    let pairs = STATE.best(|| state(&mut criterion, &states));
     table.add("state", &pairs, STATE);
-    let pairs = best(TWO_THREADS, || two_threads(&mut criterion, &states, &others));
+    let pairs = TWO_THREADS.best(|| two_threads(&mut criterion, &states, &others));
     table.add("2 threads", &pairs, TWO_THREADS);
     criterion.final_summary();
     Ok(table.finish())
-}
-
-/// Measures until the limit holds; the last round counts.
-fn best(limit: Limit, mut round: impl FnMut() -> Pairs) -> Pairs {
-    let mut pairs = round();
-    for _ in 1..ROUNDS {
-        if pairs.medians().is_none_or(|medians| limit.holds(&medians)) {
-            break;
-        }
-        pairs = round();
-    }
-    pairs
 }
 
 fn state(criterion: &mut Criterion, states: &[DiskImage]) -> Pairs {
