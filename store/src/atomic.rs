@@ -123,10 +123,14 @@ pub(crate) fn temp_beside<'f, F: Fs>(disk: Disk<'f, F>, path: &Path) -> Result<T
     Temp::create(disk, parent(path), STATE_TEMP, STATE_MODE)
 }
 
-/// Creates `dir` and what is missing above it, and makes each new entry durable.
+/// Creates `dir` and what is missing above it, and makes each new entry durable. Also that of the lowest
+/// directory that is there: whoever made it may have been killed before the barrier, but not before
+/// those of the ones above, since they are made one by one.
 pub(crate) fn make_dirs<F: Fs>(disk: Disk<'_, F>, dir: &Path, barrier: Barrier) -> Result<Reached> {
-    let mut reached = Reached::Durable;
-    for missing in missing_dirs(disk.fs, dir)? {
+    let all_missing = missing_dirs(disk.fs, dir)?;
+    let lowest = all_missing.first().map_or(dir, |missing| parent(missing));
+    let mut reached = sync_above(disk, lowest, barrier)?;
+    for missing in all_missing {
         match disk.fs.mkdir(&missing, DIR_MODE) {
             // Somebody else made it meanwhile; whether its entry is durable is not known.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -136,6 +140,21 @@ pub(crate) fn make_dirs<F: Fs>(disk: Disk<'_, F>, dir: &Path, barrier: Barrier) 
     }
     Ok(reached)
 }
+
+/// The barrier of a directory's own entry. Whoever may not read the directory above did not make the
+/// entry either.
+fn sync_above<F: Fs>(disk: Disk<'_, F>, dir: &Path, barrier: Barrier) -> Result<Reached> {
+    if dir.file_name().is_none() {
+        return Ok(Reached::Durable);
+    }
+    match disk.sync_dir(barrier, parent(dir)) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Reached::Durable)
+        }
+        synced => synced,
+    }
+}
+
 /// The directories that must be made for `dir` to exist, the highest first.
 fn missing_dirs<F: Fs>(fs: &F, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();

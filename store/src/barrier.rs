@@ -111,9 +111,7 @@ barriers! {
     SweptTemps, "swept-temps", "sweep.rs sweep",
         "a temp that an open told to have removed is back";
     StoreParents, "store-parents", "open.rs init_on",
-        "a new store is gone with a directory made above it";
-    StoreEntry, "store-entry", "open.rs init_on",
-        "a new store is gone because an earlier init had made its directory visible only";
+        "a new store is gone with its directory, or with one above it";
     Skeleton, "skeleton", "open.rs make_skeleton",
         "a new store lacks directories or locks";
     FirstHeadFile, "first-head-file", "open.rs init_on",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
-use crate::atomic::{DIR_MODE, make_dirs, parent, write_if_absent};
+use crate::atomic::{DIR_MODE, make_dirs, write_if_absent};
 use crate::barrier::Barrier;
 use crate::disk::Disk;
 use crate::durability::Durability;
@@ -51,6 +51,13 @@ impl Options {
     pub fn planted(mut self, bug: Bug) -> Self {
         self.planted = self.planted.with(bug);
         self
+    }
+
+    /// Whether this mistake is switched on, for those that are not made by the store.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn is_planted(self, bug: Bug) -> bool {
+        self.planted.has(bug)
     }
 
     /// Without one barrier, and all else as it is; may be called for several.
@@ -106,7 +113,6 @@ impl<F: Fs> Store<F> {
         let layout = Layout::new(dir);
         let disk = Disk::new(&fs, options);
         make_dirs(disk, dir, Barrier::StoreParents)?;
-        sync_parent(disk, dir)?;
         let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
         if is_store {
             check_format(&fs, &layout)?;
@@ -198,15 +204,6 @@ pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
 
 fn format_line(version: u32) -> String {
     format!("{FORMAT_LINE}{version}\n")
-}
-
-/// The barrier of the store's own entry: an earlier `init` may have been killed before it. Whoever may
-/// not read the directory above did not make the entry either.
-fn sync_parent<F: Fs>(disk: Disk<'_, F>, dir: &Path) -> Result<()> {
-    match disk.sync_dir(Barrier::StoreEntry, parent(dir)) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        synced => synced.map(|_| ()),
-    }
 }
 
 /// Reads a small state file; `None` when absent, an error when it is longer than any can be.

@@ -1,1 +1,3 @@
-//! The package holds only the integration tests (`suite/`) and the binary they run.
+//! The package of the integration tests (`suite/`), of the binaries they run, and of the matrix.
+
+pub mod matrix;

@@ -16,6 +16,7 @@ mod conformance;
 mod explore;
 mod litmus;
 mod machine;
+mod matrix;
 mod models;
 mod planted;
 mod power_cut;

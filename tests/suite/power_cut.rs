@@ -14,17 +14,17 @@ fn nothing_is_found_in_the_store_and_every_control_shows_teeth() {
     let ended = explore(&[]);
     ended.assert(0, &[]);
     let rows = ended.events("power-cut");
-    assert_eq!(rows.len(), 10 * 11);
+    assert_eq!(rows.len(), 13 * 11);
     let end = &ended.events("end")[0];
     assert_eq!(end["findings"], 0);
     assert_eq!(end["toothless"].as_array().unwrap().len(), 0);
     for model in end["models"].as_array().unwrap() {
         let control = model["model"] == "lying-disk";
         assert_eq!(model["control"], control);
-        assert_eq!(model["runs"], 10, "{model}");
+        assert_eq!(model["runs"], 13, "{model}");
         assert!(model["states"].as_u64().unwrap() > 100, "{model}");
         assert_eq!(model["violations"].as_u64().unwrap() > 0, control, "{model}");
-        assert!(control || model["exhaustive_runs"] == 10, "{model}");
+        assert!(control || model["exhaustive_runs"] == 13, "{model}");
         assert!(control || model["recrashed"].as_u64().unwrap() > 0, "{model}");
     }
     assert!(rows.iter().all(|row| row["events"].as_u64().unwrap() <= 100), "a run is small");

@@ -70,6 +70,7 @@ fn what_the_documents_link_to_is_there() {
         "README.md",
         "CHANGELOG.md",
         "docs/design.md",
+        "docs/findings.md",
         "docs/formats.md",
         "docs/limits.md",
         "docs/persistence-models.md",

@@ -214,10 +214,10 @@ fn the_power_is_cut_after_the_kills() {
     assert_eq!(models.len(), 11);
     for model in models {
         let control = model["control"].as_bool().unwrap();
-        assert_eq!(model["runs"], 10);
+        assert_eq!(model["runs"], 13);
         assert_eq!(model["violations"].as_u64().unwrap() > 0, control, "{model}");
     }
-    assert_eq!(ended.events("power-cut").len(), 110);
+    assert_eq!(ended.events("power-cut").len(), 143);
     assert!(!end["not_looked_at"].as_str().unwrap().contains("SIGKILL keeps the page cache"));
 }
 

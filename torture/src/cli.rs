@@ -130,8 +130,8 @@ pub struct ExploreArgs {
     /// Explore the reference store
     #[arg(long)]
     pub store: bool,
-    /// What is done to the store; may be given more than once [default: all workloads but init, which
-    /// has more crash states than can be looked at]
+    /// What is done to the store; may be given more than once [default: all workloads but init and
+    /// init-after-kill, which have more crash states than can be looked at]
     #[arg(long)]
     pub workload: Vec<String>,
     /// About how many operations a recorded run has

@@ -292,9 +292,15 @@ macro_rules! workloads {
             }
         )*
 
+        /// A process that is killed at a call has its fault already. And when one of two opens cannot
+        /// make the removal of a temp durable, the other one does not see that: the temp may come back,
+        /// for the next open to remove.
         #[test]
-        fn no_workload_is_left_out() {
-            assert_eq!([$(Workload::$workload),*], Workload::ALL);
+        fn no_other_workload_is_left_out() {
+            let left_out = [Workload::AfterKill, Workload::InitAfterKill, Workload::OpenRace];
+            let mut all = Workload::ALL.to_vec();
+            all.retain(|workload| !left_out.contains(workload));
+            assert_eq!([$(Workload::$workload),*], all[..]);
         }
     };
 }
@@ -311,4 +317,5 @@ workloads! {
     an_open_after_a_crash: OpenAfterCrash,
     an_init: Init,
     all_of_it_at_once: Mixed,
+    texts: Text,
 }

@@ -1,7 +1,7 @@
 //! Every workload, killed after every call: nothing acknowledged is lost, and nothing else is there.
 
 use faultfs::Event;
-use plugpull::subject::{Workload, check};
+use plugpull::subject::{STORIES, Workload, check};
 
 use super::{check_after, marks_before, record, text_of};
 
@@ -71,6 +71,20 @@ fn repairs_and_leftovers() {
 #[test]
 fn a_store_in_the_making() {
     nothing_is_lost(Workload::Init, 0..1, 1);
+    for seed in [15, 19, 32] {
+        nothing_is_lost(Workload::InitAfterKill, seed..seed + 1, 1);
+    }
+}
+
+#[test]
+fn texts_and_opens() {
+    nothing_is_lost(Workload::Text, 0..4, 6);
+    nothing_is_lost(Workload::OpenRace, 0..8, 8);
+}
+
+#[test]
+fn who_builds_on_what_a_dead_one_left() {
+    nothing_is_lost(Workload::AfterKill, 0..8 * STORIES, SMALL);
 }
 
 #[test]
@@ -103,7 +117,8 @@ fn the_same_seed_is_the_same_trace() {
 
 #[test]
 fn small_traces_are_small_and_long_ones_are_long() {
-    for workload in Workload::ALL.into_iter().filter(|workload| *workload != Workload::Init) {
+    let inits = [Workload::Init, Workload::InitAfterKill];
+    for workload in Workload::ALL.into_iter().filter(|workload| !inits.contains(workload)) {
         for seed in 0..20 {
             let small = record(workload, seed, SMALL).trace.ops().count();
             assert!((1..=MOST_OPS).contains(&small), "{} {seed}: {small}", workload.name());

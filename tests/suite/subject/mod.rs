@@ -46,7 +46,7 @@ fn after_damage(recorded: &Recorded, damage: impl FnOnce(&mut DiskImage)) -> Vec
 }
 
 /// What lies at an absolute path.
-fn find(image: &DiskImage, path: &str) -> Option<Inode> {
+pub(crate) fn find(image: &DiskImage, path: &str) -> Option<Inode> {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     parts.try_fold(DiskImage::ROOT, |dir, part| image.lookup(dir, part.as_bytes()))
 }

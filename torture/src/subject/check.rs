@@ -4,22 +4,28 @@
 //! must find nothing, everything owed must be there with the right bytes, and nothing may be there that
 //! nobody wrote. What is owed is compared on the disk itself, not by the store's readers.
 //!
+//! An open has also promised that temps are gone which were there before it; that is looked at before
+//! the recovery. The recovery runs as the recorded program would, with its mistakes.
+//!
 //! Not for whether the store can be worked with afterwards: see `further`.
 
 use std::fmt::Display;
 use std::path::Path;
 
 use faultfs::{DiskImage, Inode, SimFs, Trace};
-use plugpull_store::{Audit, Error, ObjectId, Options, Problem, ProblemKind, Store};
+use plugpull_store::{Audit, Error, Layout, ObjectId, Options, Problem, ProblemKind, Store};
 
-use super::STORE;
 use super::expected::{Expected, Object};
 use super::look::Look;
 use super::marks::{of_head, or_absent};
 use super::owed::Owed;
+use super::{STORE, TEXTS};
 
 /// Mode of an object whose barriers succeeded.
 const SETTLED: u32 = 0o444;
+
+/// Mode of an object of which a put has failed.
+const DOUBTED: u32 = 0o440;
 
 /// What a check found.
 pub struct Checked {
@@ -42,20 +48,20 @@ pub fn check(expected: &Expected, image: &DiskImage, marks: usize) -> Checked {
     let owed = expected.owed(marks);
     let disk = SimFs::on(image.clone());
     let mut violations = owed.contradictions.to_vec();
-    match recover(&disk, owed.store) {
-        Ok(store) => Check { expected, owed, violations: &mut violations }.all(&disk, &store),
+    let mut check = Check { expected, owed, violations: &mut violations };
+    check.swept(&Look::at(image));
+    match recover(&disk, owed.store, expected.options) {
+        Ok(store) => check.all(&disk, &store),
         Err(error) => violations.push(format!("{STORE}: {error}; expected that it can be opened")),
     }
     Checked { violations, recovery: disk.trace() }
 }
 
 /// Opens the store, or makes it where that was never acknowledged.
-pub(super) fn recover(disk: &SimFs, owed: bool) -> Result<Store<SimFs>, Error> {
+fn recover(disk: &SimFs, owed: bool, options: Options) -> Result<Store<SimFs>, Error> {
     let root = Path::new(STORE);
-    match Store::open_on(disk.clone(), root, Options::default()) {
-        Err(Error::NotAStore { .. }) if !owed => {
-            Store::init_on(disk.clone(), root, Options::default())
-        }
+    match Store::open_on(disk.clone(), root, options) {
+        Err(Error::NotAStore { .. }) if !owed => Store::init_on(disk.clone(), root, options),
         opened => opened,
     }
 }
@@ -77,6 +83,16 @@ impl Check<'_> {
         self.head(store);
         self.files(&look);
         self.roots(&look);
+    }
+
+    /// Temps that an open has removed are gone.
+    fn swept(&mut self, look: &Look<'_>) {
+        for temp in self.expected.temps.iter().filter(|_| self.owed.mended.swept) {
+            let parts: Vec<_> = temp.split('/').skip(1).collect();
+            if look.find(&parts).is_some() {
+                self.wrong(temp, "there", "that the open has removed it");
+            }
+        }
     }
 
     fn wrong(&mut self, path: impl Display, found: impl Display, expected: impl Display) {
@@ -102,8 +118,13 @@ impl Check<'_> {
         }
     }
 
-    /// Whether an object was corrupt before the run and is not owed yet.
+    /// Whether something was damaged before the run and is not mended yet.
     fn is_old_damage(&self, problem: &Problem) -> bool {
+        let bad_record =
+            self.expected.bad_record.as_deref().filter(|_| !self.owed.mended.collected);
+        if bad_record.is_some_and(|record| problem.path == Path::new(record)) {
+            return true;
+        }
         let mut damaged = self.expected.corrupt.keys();
         problem.kind == ProblemKind::CorruptObject
             && damaged.any(|id| {
@@ -122,9 +143,22 @@ impl Check<'_> {
             if let Some((found, expected)) = self.object_fault(look, id, object, file) {
                 self.wrong(object.path(), found, expected);
             }
+            if file.is_some() {
+                self.names(look, object);
+            }
         }
         if hashed != known {
             self.foreign_objects(look);
+        }
+    }
+
+    /// Whoever finds a snapshot or commit takes it for whole, whether a branch leads to it or not.
+    fn names(&mut self, look: &Look<'_>, object: &Object) {
+        for id in &object.leads_to {
+            let named = self.expected.objects.get(id);
+            if named.is_some_and(|named| look.object(&named.shard, &named.name).is_none()) {
+                self.wrong(object.path(), format!("names {id}, which is missing"), "all it names");
+            }
         }
     }
 
@@ -150,7 +184,8 @@ impl Check<'_> {
             return Some(("other bytes".to_owned(), format!("the {len} bytes that were put")));
         }
         let mode = look.mode(file);
-        (owed && mode != SETTLED)
+        let doubted = mode == DOUBTED && self.expected.doubted.contains(id);
+        (owed && mode != SETTLED && !doubted)
             .then(|| (format!("mode {mode:o}"), format!("{SETTLED:o} of what was acknowledged")))
     }
 
@@ -222,7 +257,9 @@ impl Check<'_> {
 
     /// Each file of the work directory is absent, old or new, and whole.
     fn files(&mut self, look: &Look<'_>) {
-        let found = look.files_below("work");
+        let mut found = look.files_below("work");
+        // Nobody sweeps the directories of others' texts.
+        found.retain(|(path, _)| !(path.starts_with(TEXTS) && Layout::is_temp(Path::new(path))));
         let bytes = |id: &ObjectId| self.expected.objects.get(id).map(|object| &object.bytes);
         let mut wrong = Vec::new();
         for (path, inode) in &found {

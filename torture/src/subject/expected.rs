@@ -1,8 +1,8 @@
 //! What a check of a recorded run needs to know: all contents, and what was owed after each Mark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use plugpull_store::{Branch, Head, ObjectId};
+use plugpull_store::{Branch, Head, ObjectId, Options};
 
 use super::STORE;
 use super::journal::{Contents, Known};
@@ -17,6 +17,14 @@ pub struct Expected {
     pub(super) objects: BTreeMap<ObjectId, Object>,
     /// The bytes that damaged objects had instead of their own when the run began.
     pub(super) corrupt: BTreeMap<ObjectId, Bytes>,
+    /// Objects of which a put fails in the run: from a moment within it they may be marked so.
+    pub(super) doubted: BTreeSet<ObjectId>,
+    /// The temps of dead writers that were there when the run began.
+    pub(super) temps: Vec<String>,
+    /// The record that was none when the run began.
+    pub(super) bad_record: Option<String>,
+    /// How the store recovers: by the program that made the run.
+    pub(super) options: Options,
     /// After 0, 1, ... Marks; never empty.
     owed: Vec<Owed>,
 }
@@ -24,6 +32,8 @@ pub struct Expected {
 /// One object: its bytes, and its file's two names.
 pub(super) struct Object {
     pub(super) bytes: Bytes,
+    /// What it names: a snapshot its blobs, a commit its snapshot and parents.
+    pub(super) leads_to: Vec<ObjectId>,
     pub(super) shard: String,
     pub(super) name: String,
 }
@@ -36,7 +46,7 @@ impl Object {
 }
 
 impl Expected {
-    pub(super) fn new(start: Start, marks: &[Mark], contents: Contents) -> Self {
+    pub(super) fn new(start: Start, marks: &[Mark], contents: Contents, options: Options) -> Self {
         let mut all = start.contents;
         all.extend(contents);
         let main = Branch::new("main").expect("it is a branch name");
@@ -49,12 +59,25 @@ impl Expected {
             ledger.enter(mark);
             owed.push(ledger.owed());
         }
+        let doubted = |mark: &Mark| match mark {
+            Mark::Doubted(id) => Some(*id),
+            _ => None,
+        };
         let object = |(id, known): (ObjectId, Known)| {
             let hex = id.hex();
             let (shard, name) = hex.split_at(2);
-            (id, Object { bytes: known.bytes, shard: shard.to_owned(), name: name.to_owned() })
+            let (shard, name) = (shard.to_owned(), name.to_owned());
+            (id, Object { bytes: known.bytes, leads_to: known.leads_to, shard, name })
         };
-        Self { objects: all.into_iter().map(object).collect(), corrupt: start.corrupt, owed }
+        Self {
+            objects: all.into_iter().map(object).collect(),
+            corrupt: start.corrupt,
+            doubted: marks.iter().filter_map(doubted).collect(),
+            temps: start.temps,
+            bad_record: start.bad_record,
+            options,
+            owed,
+        }
     }
 
     /// How many Marks the run wrote.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use faultfs::{DiskImage, Op, SimFs};
 use plugpull_store::{
-    Audit, Branch, Commit, Error, Expected as Old, Options, ProblemKind, Recovery, Snapshot, Store,
+    Audit, Branch, Commit, Error, Expected as Old, ProblemKind, Recovery, Snapshot, Store,
 };
 
 use super::STORE;
@@ -18,7 +18,7 @@ const BRANCH: &str = "after/the/power-cut";
 pub fn check_further(expected: &Expected, recovered: &DiskImage) -> Vec<String> {
     let disk = SimFs::on(recovered.clone());
     let mut violations = Vec::new();
-    match Store::open_on(disk.clone(), Path::new(STORE), Options::default()) {
+    match Store::open_on(disk.clone(), Path::new(STORE), expected.options) {
         Ok(store) => {
             let mended = store.recovery() != &Recovery::default();
             // An open may wait for the disk, but has nothing to change.
@@ -60,7 +60,12 @@ fn audit(expected: &Expected, disk: &SimFs) -> Vec<String> {
         Err(error) => return vec![format!("{STORE}: {error}; expected an audit after a commit")],
     };
     let problems = audit.problems.into_iter().filter(|problem| {
-        expected.corrupt.is_empty() || problem.kind != ProblemKind::CorruptObject
+        let known = match problem.kind {
+            ProblemKind::CorruptObject => !expected.corrupt.is_empty(),
+            ProblemKind::BadList => expected.bad_record.is_some(),
+            _ => false,
+        };
+        !known
     });
     let tell = |problem: plugpull_store::Problem| {
         let (path, kind) = (problem.path.display(), problem.kind.name());

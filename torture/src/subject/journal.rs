@@ -3,6 +3,7 @@
 //! One journal for all writers of a run. They take turns, so the order here is that of the trace.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use faultfs::SimFs;
@@ -25,6 +26,8 @@ pub(super) type Contents = BTreeMap<ObjectId, Known>;
 pub(super) struct Journal {
     disk: SimFs,
     notes: Mutex<Notes>,
+    /// The process that writes is dead: what it says is not heard.
+    dead: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -36,11 +39,25 @@ struct Notes {
 impl Journal {
     /// Of a run on this disk, which gets the Marks as well.
     pub(super) fn of(disk: SimFs) -> Self {
-        Self { disk, notes: Mutex::default() }
+        Self { disk, notes: Mutex::default(), dead: Arc::default() }
+    }
+
+    /// Set while a process is dead.
+    pub(super) fn dead(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.dead)
+    }
+
+    /// A process is gone; the next one is heard again.
+    pub(super) fn killed(&self) {
+        self.dead.store(false, Ordering::Relaxed);
+        self.mark(Mark::Killed);
     }
 
     /// Puts a Mark behind all calls made so far.
     pub(super) fn mark(&self, mark: Mark) {
+        if self.dead.load(Ordering::Relaxed) {
+            return;
+        }
         let mut notes = self.notes();
         self.disk.mark(mark.to_string().as_bytes());
         notes.marks.push(mark);

@@ -11,10 +11,15 @@
 //! | `pin`, `unpin` | from here to there one more pin is held |
 //! | `moving BRANCH from ID\|absent to ID\|absent` | the branch may change from now on |
 //! | `ref BRANCH ID\|absent` | that change is durable |
-//! | `refused BRANCH ID\|absent` | that change was not made: another writer came first |
+//! | `refused BRANCH ID\|absent` | that change was not made: another writer came first, or it failed |
 //! | `setting head VALUE`, `head VALUE` | as with branches; VALUE is `branch NAME` or `commit ID` |
+//! | `kept head VALUE` | that change of HEAD was not made |
 //! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
+//! | `kept PATH ID` | that file was not changed |
 //! | `gc begins`, `gc` | between them objects that nothing leads to may vanish |
+//! | `killed` | the process was killed, some calls before this Mark |
+//! | `doubted ID` | a put of it failed: if it is there, it may be marked as not durable |
+//! | `trusted ID` | a put failed, and the next one of the same bytes took what was there for durable |
 //! | `failed WHAT: ERROR` | an operation gave an error; what it announced may or may not be there |
 //!
 //! Not for reading them back: whoever checks has recorded them as values.
@@ -37,10 +42,15 @@ pub enum Mark {
     Refused { branch: String, to: Option<ObjectId> },
     SettingHead(Head),
     Head(Head),
+    KeptHead(Head),
     Restoring { path: String, id: ObjectId },
     Restored { path: String, id: ObjectId },
+    Kept { path: String, id: ObjectId },
     GcBegins,
     Gc,
+    Killed,
+    Doubted(ObjectId),
+    Trusted(ObjectId),
     Failed(String),
 }
 
@@ -59,10 +69,15 @@ impl fmt::Display for Mark {
             Self::Refused { branch, to } => write!(f, "refused {branch} {}", or_absent(*to)),
             Self::SettingHead(head) => write!(f, "setting head {}", of_head(head)),
             Self::Head(head) => write!(f, "head {}", of_head(head)),
+            Self::KeptHead(head) => write!(f, "kept head {}", of_head(head)),
             Self::Restoring { path, id } => write!(f, "restoring {path} {id}"),
             Self::Restored { path, id } => write!(f, "restored {path} {id}"),
+            Self::Kept { path, id } => write!(f, "kept {path} {id}"),
             Self::GcBegins => f.write_str("gc begins"),
             Self::Gc => f.write_str("gc"),
+            Self::Killed => f.write_str("killed"),
+            Self::Doubted(id) => write!(f, "doubted {id}"),
+            Self::Trusted(id) => write!(f, "trusted {id}"),
             // One line, whatever is in a path or a system's message.
             Self::Failed(what) => write!(f, "failed {}", what.replace('\n', " ")),
         }

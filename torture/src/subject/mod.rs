@@ -7,10 +7,12 @@
 //!
 //! The parts: [`workload`] draws a plan of steps from the seed, `start` makes the disk it begins on,
 //! `perform` carries the steps out and writes a [`Mark`] for each promise, [`interleave`] lets several
-//! writers take turns call by call, `owed` folds the Marks into what is owed.
+//! writers take turns call by call, `mortal` kills one at a chosen call, `owed` folds the Marks into
+//! what is owed.
 //!
 //! Not for choosing crash states or deciding what a disk may lose.
 
+mod after_kill;
 mod check;
 mod expected;
 mod further;
@@ -18,6 +20,7 @@ pub mod interleave;
 mod journal;
 mod look;
 mod marks;
+mod mortal;
 mod owed;
 mod perform;
 mod plan;
@@ -27,6 +30,7 @@ mod start;
 mod turns;
 pub mod workload;
 
+pub use after_kill::STORIES;
 pub use check::{Checked, check};
 pub use expected::Expected;
 pub use further::check_further;
@@ -39,6 +43,9 @@ pub const STORE: &str = "/store";
 
 /// Where objects are restored to.
 pub const WORK: &str = "/work";
+
+/// Where texts are written.
+const TEXTS: &str = "/work/texts";
 
 /// Where the files lie that are stored by their path.
 pub const SOURCES: &str = "/sources";

@@ -28,8 +28,19 @@ pub(super) struct Owed {
     pub(super) head: Vec<Head>,
     /// The contents each restored file may have.
     pub(super) files: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
+    pub(super) mended: Mended,
     /// Promises that cannot both be true.
     pub(super) contradictions: Arc<Vec<String>>,
+}
+
+/// What was there when the run began and must not come back. Only who was not preceded by a dead process
+/// knows what it has removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mended {
+    /// An open has removed the temps of dead writers.
+    pub(super) swept: bool,
+    /// A collection has removed a record that is none.
+    pub(super) collected: bool,
 }
 
 /// Folds Marks.
@@ -47,6 +58,9 @@ pub(super) struct Ledger<'c> {
     collections: u32,
     /// A collection of an earlier run was interrupted.
     interrupted: bool,
+    mended: Mended,
+    /// How many were killed in this run, perhaps while they swept or collected.
+    killed: u32,
     last: Option<Owed>,
 }
 
@@ -65,15 +79,23 @@ impl<'c> Ledger<'c> {
             pinned: BTreeSet::new(),
             collections: 0,
             interrupted: false,
+            mended: Mended::default(),
+            killed: 0,
             last: None,
         }
     }
 
-    /// The run so far ends here: its writers are gone.
+    /// What was recorded so far is the past of the run.
     pub(super) fn begin_run(&mut self) {
+        self.all_gone();
+        self.mended = Mended::default();
+    }
+
+    /// All writers are gone.
+    fn all_gone(&mut self) {
         self.pins = 0;
         self.pinned.clear();
-        self.interrupted = std::mem::take(&mut self.collections) > 0;
+        self.interrupted |= std::mem::take(&mut self.collections) > 0;
         self.forget_unreachable();
     }
 
@@ -88,7 +110,10 @@ impl<'c> Ledger<'c> {
     pub(super) fn enter(&mut self, mark: &Mark) {
         match mark {
             Mark::Init => self.store = true,
-            Mark::Opened => self.interrupted = false,
+            Mark::Opened => {
+                self.interrupted = false;
+                self.mended.swept |= self.killed == 0;
+            }
             Mark::Put(id) => self.owe(*id),
             Mark::Pin => self.pins += 1,
             Mark::Unpin => self.unpin(),
@@ -99,13 +124,22 @@ impl<'c> Ledger<'c> {
             Mark::Head(head) => {
                 self.head.acknowledge(head);
             }
+            Mark::KeptHead(head) => self.head.refuse(head),
             Mark::Restoring { path, id } => self.file(path).announce_any(Some(*id)),
             Mark::Restored { path, id } => {
                 self.file(path).acknowledge(&Some(*id));
             }
+            Mark::Kept { path, id } => self.file(path).refuse(&Some(*id)),
             Mark::GcBegins => self.collections += 1,
-            Mark::Gc => self.collections = self.collections.saturating_sub(1),
-            Mark::Failed(_) => {}
+            Mark::Gc => {
+                self.collections = self.collections.saturating_sub(1);
+                self.mended.collected |= self.killed == 0;
+            }
+            Mark::Killed => {
+                self.killed += 1;
+                self.all_gone();
+            }
+            Mark::Doubted(_) | Mark::Trusted(_) | Mark::Failed(_) => {}
         }
         self.forget_unreachable();
     }
@@ -118,6 +152,7 @@ impl<'c> Ledger<'c> {
             refs: Arc::new(allowed(&self.refs)),
             head: self.head.allowed(),
             files: Arc::new(allowed(&self.files)),
+            mended: self.mended,
             contradictions: Arc::new(self.contradictions.clone()),
         };
         if let Some(last) = &self.last {

@@ -3,18 +3,20 @@
 //! An operation that fails is told by a Mark and the writer goes on with its next step, so that a run
 //! on a failing disk ends like any other. Not for the order of several writers: see `interleave`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use faultfs::Fs;
 use plugpull_store::{
-    Branch, Commit, Error, Expected, GcOptions, Head, ObjectId, Options, Pin, Put, Reached, Result,
-    Snapshot, Store,
+    Branch, Commit, Error, Expected, GcOptions, Head, ObjectId, Options, Outcome, Pin, Put,
+    Reached, Result, Snapshot, Store, write_json_atomic, write_text_atomic,
 };
 
 use super::journal::Journal;
 use super::marks::Mark;
-use super::plan::{Bytes, Step};
+use super::plan::{Bytes, Step, Then};
 use super::{SOURCES, STORE};
 
 /// How often a commit starts again because another writer moved the branch first.
@@ -26,11 +28,22 @@ const TIME: i64 = 1_767_225_600;
 /// One writer at work.
 pub(super) struct Writer<'j, F: Fs> {
     store: Store<F>,
+    options: Options,
     journal: &'j Journal,
     name: String,
     sources: &'j [Bytes],
     /// Steps begun; makes each commit another one.
     steps: u64,
+    /// Objects whose last put failed.
+    failed: RefCell<BTreeSet<ObjectId>>,
+}
+
+/// Which objects of a commit are put.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Objects {
+    All,
+    /// Those that are not visible.
+    Missing,
 }
 
 /// A pin, with its two Marks.
@@ -76,7 +89,8 @@ impl<'j, F: Fs> Writer<'j, F> {
     ) -> Option<Self> {
         let opened = Store::open_on(fs, Path::new(STORE), options);
         let store = tell(journal, "open", opened, Mark::Opened)?;
-        Some(Self { store, journal, name, sources, steps: 0 })
+        let failed = RefCell::default();
+        Some(Self { store, options, journal, name, sources, steps: 0, failed })
     }
 
     /// Does one step.
@@ -95,12 +109,14 @@ impl<'j, F: Fs> Writer<'j, F> {
             }
             Step::PutFromPath(source) => self.put_from_path(*source),
             Step::Commit { branch, files } => self.commit(&Branch::new(branch)?, files),
+            Step::GoOn { branch, files, then } => self.go_on(&Branch::new(branch)?, files, *then),
             Step::Point { branch, at } => self.point(&Branch::new(branch)?, &Branch::new(at)?),
             Step::Delete { branch } => self.delete(&Branch::new(branch)?),
             Step::Attach { branch } => self.set_head(Head::Branch(Branch::new(branch)?)),
             Step::Detach { branch } => self.detach(&Branch::new(branch)?),
             Step::Restore { bytes, to, executable } => self.restore(bytes, to, *executable),
             Step::Gc => self.gc(),
+            Step::Text { .. } => unreachable!("who has a store writes no texts"),
         }
     }
 
@@ -112,10 +128,7 @@ impl<'j, F: Fs> Writer<'j, F> {
 
     /// A promise is one only if all barriers succeeded.
     fn settle(&self, reached: Reached, mark: Mark) {
-        self.journal.mark(match reached {
-            Reached::Degraded => Mark::Failed(format!("degraded: {mark}")),
-            Reached::Durable | Reached::Unsupported => mark,
-        });
+        settle(self.journal, reached, mark);
     }
 
     fn acknowledge(&self, put: Put) -> ObjectId {
@@ -124,8 +137,20 @@ impl<'j, F: Fs> Writer<'j, F> {
     }
 
     fn put(&self, bytes: &[u8]) -> Result<ObjectId> {
-        self.journal.writing(bytes, Vec::new());
-        Ok(self.acknowledge(self.store.put(bytes)?))
+        let id = self.journal.writing(bytes, Vec::new());
+        let put = match self.store.put(bytes) {
+            Err(error) => {
+                self.failed.borrow_mut().insert(id);
+                self.journal.mark(Mark::Doubted(id));
+                return Err(error);
+            }
+            Ok(put) => put,
+        };
+        let failed = self.failed.borrow_mut().remove(&id);
+        if failed && put.receipt.outcome == Outcome::AlreadyThere {
+            self.journal.mark(Mark::Trusted(id));
+        }
+        Ok(self.acknowledge(put))
     }
 
     fn put_from_path(&self, source: usize) -> Result<()> {
@@ -140,7 +165,7 @@ impl<'j, F: Fs> Writer<'j, F> {
         for _ in 0..ATTEMPTS {
             let _held = self.pin()?;
             let tip = self.store.read_branch(branch)?;
-            let commit = self.put_commit(tip, files)?;
+            let commit = self.put_commit(tip, files, Objects::All, "")?;
             if self.move_branch(branch, tip, Some(commit))? {
                 return Ok(());
             }
@@ -149,20 +174,48 @@ impl<'j, F: Fs> Writer<'j, F> {
         Ok(())
     }
 
+    /// Takes up the work of a killed writer where it was visible.
+    fn go_on(&self, branch: &Branch, files: &[(&str, Bytes)], then: Then) -> Result<()> {
+        let _held = self.pin()?;
+        let tip = self.store.read_branch(branch)?;
+        let commit = self.put_commit(tip, files, Objects::Missing, "")?;
+        match then {
+            Then::Move => self.move_branch(branch, tip, Some(commit)).map(|_| ()),
+            Then::Head => self.set_head(Head::Detached(commit)),
+            Then::Child => {
+                let child =
+                    self.put_commit(Some(commit), files, Objects::Missing, ", its child")?;
+                self.move_branch(branch, tip, Some(child)).map(|_| ())
+            }
+        }
+    }
+
     /// Blobs, snapshot, commit.
-    fn put_commit(&self, tip: Option<ObjectId>, files: &[(&str, Bytes)]) -> Result<ObjectId> {
+    fn put_commit(
+        &self,
+        tip: Option<ObjectId>,
+        files: &[(&str, Bytes)],
+        which: Objects,
+        what: &str,
+    ) -> Result<ObjectId> {
+        let there = |id| Ok::<_, Error>(which == Objects::Missing && self.store.contains(&id)?);
         let mut blobs = Vec::new();
         for (path, bytes) in files {
-            blobs.push((*path, self.put(bytes)?));
+            let id = ObjectId::of(bytes);
+            blobs.push((*path, if there(id)? { id } else { self.put(bytes)? }));
         }
         let ids = blobs.iter().map(|(_, id)| *id).collect();
         let snapshot = Snapshot::of(blobs)?;
-        self.journal.writing(&text_of(&snapshot), ids);
-        let snapshot = self.acknowledge(self.store.put_snapshot(&snapshot)?);
-        let message = format!("{} step {}", self.name, self.steps);
+        let id = self.journal.writing(&text_of(&snapshot), ids);
+        let snapshot =
+            if there(id)? { id } else { self.acknowledge(self.store.put_snapshot(&snapshot)?) };
+        let message = format!("{} step {}{what}", self.name, self.steps);
         let commit = Commit::new(tip, snapshot, "writer", message, TIME);
         let leads_to = tip.into_iter().chain([snapshot]).collect();
-        self.journal.writing(&text_of(&commit), leads_to);
+        let id = self.journal.writing(&text_of(&commit), leads_to);
+        if there(id)? {
+            return Ok(id);
+        }
         Ok(self.acknowledge(self.store.put_commit(&commit)?))
     }
 
@@ -176,11 +229,16 @@ impl<'j, F: Fs> Writer<'j, F> {
         let name = branch.to_string();
         self.journal.mark(Mark::Moving { branch: name.clone(), from, to });
         let expected = from.map_or(Expected::Absent, Expected::At);
+        let early = to.is_some() && acknowledges_early(self.options);
+        if early {
+            self.journal.mark(Mark::Ref { branch: name.clone(), at: to });
+        }
         let moved = match to {
             Some(to) => self.store.update_branch(branch, to, expected).map(|r| Some(r.reached)),
             None => self.store.delete_branch(branch, expected),
         };
         match moved {
+            Ok(Some(_)) if early => Ok(true),
             Ok(Some(reached)) => {
                 self.settle(reached, Mark::Ref { branch: name, at: to });
                 Ok(true)
@@ -189,7 +247,13 @@ impl<'j, F: Fs> Writer<'j, F> {
                 self.journal.mark(Mark::Refused { branch: name, to });
                 Ok(false)
             }
-            Err(error) => Err(error),
+            // An update that fails leaves what was there, unless it says otherwise.
+            Err(error) => {
+                if !matches!(error, Error::Undecided { .. }) {
+                    self.journal.mark(Mark::Refused { branch: name, to });
+                }
+                Err(error)
+            }
         }
     }
 
@@ -203,10 +267,14 @@ impl<'j, F: Fs> Writer<'j, F> {
     }
 
     fn delete(&self, branch: &Branch) -> Result<()> {
-        match self.store.read_branch(branch)? {
-            Some(tip) => self.move_branch(branch, Some(tip), None).map(|_| ()),
-            None => Ok(()),
+        if let Some(tip) = self.store.read_branch(branch)? {
+            return self.move_branch(branch, Some(tip), None).map(|_| ());
         }
+        // Who removed it may be dead; the answer promises that it stays away.
+        if self.store.delete_branch(branch, Expected::Absent)?.is_none() {
+            self.journal.mark(Mark::Ref { branch: branch.to_string(), at: None });
+        }
+        Ok(())
     }
 
     fn detach(&self, branch: &Branch) -> Result<()> {
@@ -219,8 +287,14 @@ impl<'j, F: Fs> Writer<'j, F> {
 
     fn set_head(&self, head: Head) -> Result<()> {
         self.journal.mark(Mark::SettingHead(head.clone()));
-        let reached = self.store.set_head(&head)?.reached;
-        self.settle(reached, Mark::Head(head));
+        match self.store.set_head(&head) {
+            Ok(receipt) => self.settle(receipt.reached, Mark::Head(head)),
+            Err(error @ Error::Undecided { .. }) => return Err(error),
+            Err(error) => {
+                self.journal.mark(Mark::KeptHead(head));
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -241,6 +315,58 @@ impl<'j, F: Fs> Writer<'j, F> {
     }
 }
 
+/// A promise is one only if all barriers succeeded.
+fn settle(journal: &Journal, reached: Reached, mark: Mark) {
+    journal.mark(match reached {
+        Reached::Degraded => Mark::Failed(format!("degraded: {mark}")),
+        Reached::Durable | Reached::Unsupported => mark,
+    });
+}
+
+/// Writes texts, as a program without a store does.
+pub(super) fn write_texts<F: Fs>(fs: &F, options: Options, journal: &Journal, steps: &[Step]) {
+    for step in steps {
+        let Step::Text { text, to, json } = step else { unreachable!("a plan of texts") };
+        if let Err(error) = write_text(fs, options, journal, (text, to, *json)) {
+            journal.mark(Mark::Failed(format!("{}: {error}", name_of(step))));
+        }
+    }
+}
+
+fn write_text<F: Fs>(
+    fs: &F,
+    options: Options,
+    journal: &Journal,
+    (text, to, json): (&Bytes, &str, bool),
+) -> Result<()> {
+    let string = String::from_utf8_lossy(text);
+    let written = if json { format!("\"{string}\"\n").into_bytes() } else { text.to_vec() };
+    let (id, path) = (journal.writing(&written, Vec::new()), to.to_owned());
+    journal.mark(Mark::Restoring { path: path.clone(), id });
+    let done = if json {
+        write_json_atomic(fs, Path::new(to), &string, options)
+    } else {
+        write_text_atomic(fs, Path::new(to), &string, options)
+    };
+    match &done {
+        Ok(receipt) => settle(journal, receipt.reached, Mark::Restored { path, id }),
+        Err(Error::Undecided { .. }) => {}
+        Err(_) => journal.mark(Mark::Kept { path, id }),
+    }
+    done.map(|_| ())
+}
+
+/// Whether the planted mistake of acknowledging too early is switched on.
+#[cfg(feature = "planted")]
+fn acknowledges_early(options: Options) -> bool {
+    options.is_planted(plugpull_store::Bug::AckBeforeCommit)
+}
+
+#[cfg(not(feature = "planted"))]
+fn acknowledges_early(_: Options) -> bool {
+    false
+}
+
 /// Where a source file lies.
 pub(super) fn source_path(number: usize) -> String {
     format!("{SOURCES}/{number}")
@@ -256,10 +382,12 @@ fn name_of(step: &Step) -> String {
         Step::Put { .. } => "put".to_owned(),
         Step::PutFromPath(source) => format!("put from {}", source_path(*source)),
         Step::Commit { branch, .. } => format!("commit on {branch}"),
+        Step::GoOn { branch, .. } => format!("go on with {branch}"),
         Step::Point { branch, at } => format!("point {branch} at {at}"),
         Step::Delete { branch } => format!("delete {branch}"),
         Step::Attach { branch } | Step::Detach { branch } => format!("head to {branch}"),
         Step::Restore { to, .. } => format!("restore {to}"),
+        Step::Text { to, .. } => format!("write {to}"),
         Step::Gc => "gc".to_owned(),
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Step {
     PutFromPath(usize),
     /// A commit of these files on top of what the branch holds.
     Commit { branch: &'static str, files: Vec<(&'static str, Bytes)> },
+    /// As a commit, but takes what a killed writer has made visible as it is, and then does this.
+    GoOn { branch: &'static str, files: Vec<(&'static str, Bytes)>, then: Then },
     /// Points a branch at where another one is.
     Point { branch: &'static str, at: &'static str },
     /// Deletes a branch.
@@ -26,8 +28,22 @@ pub(super) enum Step {
     Detach { branch: &'static str },
     /// Writes an object's bytes to a file of the work directory.
     Restore { bytes: Bytes, to: String, executable: bool },
+    /// Writes a text file of the work directory, or a JSON file of one string. Only where the writers
+    /// have no store.
+    Text { text: Bytes, to: String, json: bool },
     /// A garbage collection without grace.
     Gc,
+}
+
+/// What is done with a commit that a killed writer may have made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// The branch is moved to it.
+    Move,
+    /// HEAD is set to it.
+    Head,
+    /// It becomes the parent of another one, which the branch is moved to.
+    Child,
 }
 
 /// What is wrong with the disk when the recorded run begins.
@@ -39,18 +55,70 @@ pub(super) enum Damage {
     Corrupt(Vec<Bytes>),
     /// What killed writers and a killed collection leave.
     Leftovers,
+    /// A record of a directory restored into that is none.
+    BadRecord,
+}
+
+/// How the writers of a run begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// They open the store, one after the other.
+    #[default]
+    Open,
+    /// They take turns from their open on.
+    OpenInTurns,
+    /// They open it before those that are killed, and go on after them.
+    OpenFirst,
+    /// There is one, which makes the store and does nothing else.
+    Init,
+    /// They write texts and have no store, nor do those that are killed.
+    Texts,
+}
+
+/// A process that is killed in the recorded run, before its writers begin.
+#[derive(Clone, Debug)]
+pub(super) struct Killed {
+    /// Whether it makes the store; else it opens it.
+    pub(super) init: bool,
+    /// What it then does.
+    pub(super) steps: Vec<Step>,
+    /// When it is killed.
+    pub(super) at: Moment,
+}
+
+/// A moment of a process, in calls that can change the disk or wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Moment {
+    /// After so many of them.
+    After(u64),
+    /// So many before its end; when it has fewer, counted from the end again.
+    BeforeEnd(u64),
+}
+
+impl Moment {
+    /// After how many calls that is, of a process that would make so many.
+    pub(super) fn of(self, calls: u64) -> u64 {
+        match self {
+            Self::After(made) => made,
+            Self::BeforeEnd(missing) => calls - missing % (calls + 1),
+        }
+    }
 }
 
 /// A whole run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    /// Whether the recorded run makes the store, and does nothing else.
-    pub(super) init: bool,
+    /// How the writers begin.
+    pub(super) begin: Begin,
     /// Done, and made durable, before the recording.
     pub(super) before: Vec<Step>,
     /// Files outside the store.
     pub(super) sources: Vec<Bytes>,
     pub(super) damage: Damage,
+    /// Those that were killed one after the other.
+    pub(super) killed: Vec<Killed>,
+    /// When the init before the recorded one was killed; what it had done is durable.
+    pub(super) init_before: Option<Moment>,
     /// What each writer does.
     pub(super) writers: Vec<Vec<Step>>,
 }
@@ -82,6 +150,20 @@ impl Draw {
         let bytes = Bytes::from(bytes);
         self.drawn.push(Arc::clone(&bytes));
         bytes
+    }
+
+    /// As [`Draw::bytes`], but letters, digits and spaces only.
+    pub(super) fn text(&mut self) -> Bytes {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b' ';
+        let letter = |byte: &u8| if plain(byte) { *byte } else { b'a' + byte % 26 };
+        self.bytes().iter().map(letter).collect()
+    }
+
+    /// A text to one of a few files.
+    pub(super) fn write_text(&mut self) -> Step {
+        let name = self.of(&["deep/er/a", "deep/b", "c", "other/er/d"]);
+        let to = format!("{}/{name}", super::TEXTS);
+        Step::Text { text: self.text(), to, json: self.rng.bool() }
     }
 
     /// Bytes that were drawn before, if there are any.

@@ -1,13 +1,16 @@
 //! Recording a run: from a workload, a seed and a size to a trace and what it owes.
 
-use faultfs::{Fs, SimFs, Trace};
+use std::sync::Arc;
+
+use faultfs::{Fs, SimFs, Trace, Watched};
 use plugpull_store::Options;
 
 use super::expected::Expected;
 use super::interleave::{Turns, interleave};
 use super::journal::Journal;
-use super::perform::{Writer, init};
-use super::plan::Plan;
+use super::mortal::Mortal;
+use super::perform::{Writer, init, write_texts};
+use super::plan::{Begin, Killed, Plan};
 use super::start;
 use super::workload::Workload;
 
@@ -50,13 +53,55 @@ impl Run {
         let start = start::make(&plan);
         let disk = SimFs::on(start.image.clone());
         let journal = Journal::of(disk.clone());
+        let kill =
+            || plan.killed.iter().for_each(|one| self.kill(&plan, one, &disk, wrap, &journal));
+        if plan.begin != Begin::OpenFirst {
+            kill();
+        }
         let threads = plan.writers.len().max(1);
-        let open = |n, fs| self.open(&plan, n, fs, &journal);
+        let open = |n, fs| {
+            let begun = self.open(&plan, n, fs, &journal);
+            if plan.begin == Begin::OpenFirst && n + 1 == threads {
+                kill();
+            }
+            begun
+        };
         let body = |n, writer| self.write(&plan, n, writer, &journal);
         interleave(self.seed, threads, &|| wrap(disk.clone()), &open, &body);
         let (marks, contents) = journal.close();
-        let expected = Expected::new(start, &marks, contents);
+        let expected = Expected::new(start, &marks, contents, self.options);
         Recorded { trace: disk.trace(), expected }
+    }
+
+    /// One process that is killed, and leaves to the next what it has made visible.
+    fn kill<F: Fs>(
+        &self,
+        plan: &Plan,
+        killed: &Killed,
+        disk: &SimFs,
+        wrap: &(dyn Fn(SimFs) -> F + Sync),
+        journal: &Journal,
+    ) {
+        // How many calls it would make is seen on a copy of the disk.
+        let copy = SimFs::on(disk.image());
+        let whole = Arc::new(Mortal::new(u64::MAX, Arc::default()));
+        self.live(plan, killed, Watched::new(copy.clone(), Arc::clone(&whole)), &Journal::of(copy));
+        let mortal = Arc::new(Mortal::new(killed.at.of(whole.made()), journal.dead()));
+        self.live(plan, killed, Watched::new(wrap(disk.clone()), mortal), journal);
+        journal.killed();
+    }
+
+    fn live<F: Fs>(&self, plan: &Plan, killed: &Killed, fs: F, journal: &Journal) {
+        if plan.begin == Begin::Texts {
+            return write_texts(&fs, self.options, journal, &killed.steps);
+        }
+        if killed.init {
+            return drop(init(fs, self.options, journal));
+        }
+        let name = first_name();
+        if let Some(mut writer) = Writer::open(fs, self.options, journal, name, &plan.sources) {
+            killed.steps.iter().for_each(|step| writer.step(step));
+        }
     }
 
     /// Each writer has opened the store before the first of them goes on: opening takes turns, too.
@@ -67,27 +112,59 @@ impl Run {
         fs: Turns<F>,
         journal: &'j Journal,
     ) -> Begun<'j, F> {
-        if plan.init {
-            return Begun::WithoutStore(fs);
+        match plan.begin {
+            Begin::Open | Begin::OpenFirst => {
+                Begun::Opened(self.open_store(plan, n, fs, journal).map(Box::new))
+            }
+            Begin::OpenInTurns | Begin::Init | Begin::Texts => Begun::WithoutStore(fs),
         }
-        let name = format!("writer {n}");
-        Begun::Opened(Writer::open(fs, self.options, journal, name, &plan.sources))
     }
 
-    fn write<F: Fs>(&self, plan: &Plan, n: usize, begun: Begun<'_, F>, journal: &Journal) {
-        let steps = plan.writers.get(n).into_iter().flatten();
-        match begun {
-            Begun::WithoutStore(fs) => drop(init(fs, self.options, journal)),
-            Begun::Opened(Some(mut writer)) => steps.for_each(|step| writer.step(step)),
-            Begun::Opened(None) => {}
+    fn open_store<'j, F: Fs>(
+        &self,
+        plan: &'j Plan,
+        n: usize,
+        fs: Turns<F>,
+        journal: &'j Journal,
+    ) -> Option<Writer<'j, Turns<F>>> {
+        let name = if n == 0 { first_name() } else { format!("writer {n}") };
+        Writer::open(fs, self.options, journal, name, &plan.sources)
+    }
+
+    fn write<'j, F: Fs>(
+        &self,
+        plan: &'j Plan,
+        n: usize,
+        begun: Begun<'j, F>,
+        journal: &'j Journal,
+    ) {
+        let steps = plan.writers.get(n).map_or(&[][..], Vec::as_slice);
+        let writer = match begun {
+            Begun::Opened(writer) => writer,
+            Begun::WithoutStore(fs) => match plan.begin {
+                Begin::Texts => return write_texts(&fs, self.options, journal, steps),
+                Begin::Init => return drop(init(fs, self.options, journal)),
+                _ => self.open_store(plan, n, fs, journal).map(Box::new),
+            },
+        };
+        if let Some(mut writer) = writer {
+            for step in steps {
+                writer.step(step);
+            }
         }
     }
 }
 
+/// The name of the first writer, and of those that were killed before it: who goes on with a dead
+/// writer's work makes the same commits.
+fn first_name() -> String {
+    "writer 0".to_owned()
+}
+
 /// A writer before its first step.
 enum Begun<'j, F: Fs> {
-    /// It is to make the store.
+    /// It is to make the store, to open it in turn, or to write texts.
     WithoutStore(Turns<F>),
     /// `None` if the open failed.
-    Opened(Option<Writer<'j, Turns<F>>>),
+    Opened(Option<Box<Writer<'j, Turns<F>>>>),
 }

@@ -13,8 +13,9 @@ use plugpull_store::{Layout, ObjectId, Options};
 
 use super::journal::{Contents, Journal};
 use super::marks::Mark;
+use super::mortal::Mortal;
 use super::perform::{Writer, init, source_path};
-use super::plan::{Bytes, Damage, Plan, Step};
+use super::plan::{Begin, Bytes, Damage, Plan, Step};
 use super::{SOURCES, STORE, WORK};
 
 /// A disk, and how it came to be.
@@ -24,6 +25,10 @@ pub(super) struct Start {
     pub(super) contents: Contents,
     /// The bytes that damaged objects have instead of their own.
     pub(super) corrupt: BTreeMap<ObjectId, Bytes>,
+    /// The temps that dead writers left.
+    pub(super) temps: Vec<String>,
+    /// The record that is none.
+    pub(super) bad_record: Option<String>,
 }
 
 /// The disk that this plan begins on.
@@ -31,21 +36,27 @@ pub(super) fn make(plan: &Plan) -> Start {
     let disk = SimFs::new();
     let journal = Journal::of(disk.clone());
     let mut corrupt = BTreeMap::new();
-    if !plan.init {
+    let (mut temps, mut bad_record) = (Vec::new(), None);
+    if plan.begin != Begin::Init {
         outside(&disk, &plan.sources).expect("a new disk takes files");
         make_store(&disk, &journal, plan);
         match &plan.damage {
             Damage::None => {}
             Damage::Corrupt(objects) => corrupt = damage(&disk, objects),
-            Damage::Leftovers => leave(&disk, &journal),
+            Damage::Leftovers => temps = leave(&disk, &journal),
+            Damage::BadRecord => bad_record = Some(spoil_record(&disk)),
         }
+    }
+    if let Some(at) = plan.init_before {
+        let made = init_killed(&SimFs::new(), u64::MAX);
+        init_killed(&disk, at.of(made));
     }
     let image = disk.image();
     let (marks, contents) = journal.close();
     let failed = marks.iter().find(|mark| matches!(mark, Mark::Failed(_)));
     let expected = matches!(plan.damage, Damage::Leftovers);
     assert!(failed.is_none() || expected, "the start failed: {failed:?}");
-    Start { image, marks, contents, corrupt }
+    Start { image, marks, contents, corrupt, temps, bad_record }
 }
 
 /// The directories beside the store, and the source files.
@@ -95,6 +106,14 @@ fn damage(disk: &SimFs, objects: &[Bytes]) -> BTreeMap<ObjectId, Bytes> {
     objects.iter().enumerate().map(damage).collect()
 }
 
+/// An init that nobody hears of; returns how many calls it made until it was killed.
+fn init_killed(disk: &SimFs, lives_for: u64) -> u64 {
+    let mortal = Arc::new(Mortal::new(lives_for, Arc::default()));
+    let fs = Watched::new(disk.clone(), Arc::clone(&mortal));
+    drop(init(fs, Options::default(), &Journal::of(SimFs::new())));
+    mortal.made()
+}
+
 /// Lets every call fail from the second unlink of an object on, as if the program were killed there.
 #[derive(Default)]
 struct KilledInGc {
@@ -111,7 +130,7 @@ impl Watcher for KilledInGc {
 }
 
 /// An interrupted collection, and a temp of each kind in each kind of place.
-fn leave(disk: &SimFs, journal: &Journal) {
+fn leave(disk: &SimFs, journal: &Journal) -> Vec<String> {
     let killed = Watched::new(disk.clone(), Arc::new(KilledInGc::default()));
     writer(killed, journal, &Plan::default()).step(&Step::Gc);
     let layout = Layout::new(Path::new(STORE));
@@ -128,9 +147,19 @@ fn leave(disk: &SimFs, journal: &Journal) {
     let tree = format!("{WORK}/tree");
     let record = layout.restores().join(ObjectId::of(tree.as_bytes()).hex());
     file(disk, &record, tree.as_bytes()).expect("the collection took the record");
-    for (dir, name) in temps {
+    let make = |(dir, name): (PathBuf, &str)| {
         let path = dir.join(name);
         assert!(Layout::is_temp(&path), "{name} is no temp");
         file(disk, &path, b"half of somethi").expect("the name is free");
-    }
+        path.display().to_string()
+    };
+    temps.map(make).to_vec()
+}
+
+/// A record that names another directory than it should.
+fn spoil_record(disk: &SimFs) -> String {
+    let restores = Layout::new(Path::new(STORE)).restores();
+    let record = restores.join(ObjectId::of(b"/work/one").hex());
+    file(disk, &record, b"/work/other").expect("the name is free");
+    record.display().to_string()
 }

@@ -4,7 +4,8 @@
 //! 20 (a commit of one file), so 2 makes a trace of at most 60 Ops and 100 one of about 1,000; only
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
-use super::plan::{Bytes, Damage, Draw, Plan, Step};
+use super::after_kill;
+use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
 
 /// What is done to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,11 +32,20 @@ pub enum Workload {
     Init,
     /// One to three writers and all of the above.
     Mixed,
+    /// Writes text and JSON files into directories that it makes.
+    Text,
+    /// Two that open a store with leftovers at the same time.
+    OpenRace,
+    /// A process that is killed before its last calls, and another that builds on what it left. The seed
+    /// counts through what they do, and then through the call.
+    AfterKill,
+    /// An init that is killed, and another one; the seed counts through its calls from both ends.
+    InitAfterKill,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -47,11 +57,15 @@ impl Workload {
         Self::OpenAfterCrash,
         Self::Init,
         Self::Mixed,
+        Self::Text,
+        Self::OpenRace,
+        Self::AfterKill,
+        Self::InitAfterKill,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
-    /// [`Workload::Init`].
-    pub const SMALL: [Self; 10] = [
+    /// those that make a store.
+    pub const SMALL: [Self; 13] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -62,6 +76,9 @@ impl Workload {
         Self::Repair,
         Self::OpenAfterCrash,
         Self::Mixed,
+        Self::Text,
+        Self::OpenRace,
+        Self::AfterKill,
     ];
 
     /// The name on the command line.
@@ -78,6 +95,10 @@ impl Workload {
             Self::OpenAfterCrash => "open-after-crash",
             Self::Init => "init",
             Self::Mixed => "mixed",
+            Self::Text => "text",
+            Self::OpenRace => "open-race",
+            Self::AfterKill => "after-kill",
+            Self::InitAfterKill => "init-after-kill",
         }
     }
 
@@ -99,22 +120,26 @@ impl Workload {
             Self::GcBesideWriter => gc_beside_writer(draw, size),
             Self::Repair => repair(draw, size),
             Self::OpenAfterCrash => open_after_crash(draw, size),
-            Self::Init => Plan { init: true, ..Plan::default() },
+            Self::Init => Plan { begin: Begin::Init, ..Plan::default() },
             Self::Mixed => mixed(draw, size),
+            Self::Text => text(draw, size),
+            Self::OpenRace => open_race(draw, size),
+            Self::AfterKill => after_kill::plan(draw, seed, size),
+            Self::InitAfterKill => after_kill::init(seed),
         }
     }
 }
 
 /// A commit is three puts and a move.
-fn commits(size: usize) -> usize {
+pub(super) fn commits(size: usize) -> usize {
     size.div_ceil(4)
 }
 
-fn times(count: usize, step: impl FnMut() -> Step) -> Vec<Step> {
-    std::iter::repeat_with(step).take(count.max(1)).collect()
+pub(super) fn times<T>(count: usize, make: impl FnMut() -> T) -> Vec<T> {
+    std::iter::repeat_with(make).take(count.max(1)).collect()
 }
 
-fn alone(steps: Vec<Step>) -> Plan {
+pub(super) fn alone(steps: Vec<Step>) -> Plan {
     Plan { writers: vec![steps], ..Plan::default() }
 }
 
@@ -178,23 +203,39 @@ fn repair(draw: &mut Draw, size: usize) -> Plan {
     Plan { before, damage: Damage::Corrupt(corrupt), ..alone(again) }
 }
 
-fn put_again(bytes: &Bytes) -> Step {
+pub(super) fn put_again(bytes: &Bytes) -> Step {
     Step::Put { bytes: Bytes::clone(bytes), pinned: false }
 }
 
 /// A killed writer leaves its temp beside this file.
-const RESTORED: &str = "/work/tree/file";
+pub(super) const RESTORED: &str = "/work/tree/file";
 
-fn open_after_crash(draw: &mut Draw, size: usize) -> Plan {
+/// A store with the leftovers of killed processes.
+pub(super) fn leftovers(draw: &mut Draw) -> Plan {
     let commit = draw.commit("main");
     let restore = Step::Restore { bytes: draw.known(), to: RESTORED.to_owned(), executable: false };
     let mut before = vec![commit, restore];
     // Nothing leads to these: the collection that is killed was about to take them.
     before.extend(times(3, || Step::Put { bytes: draw.bytes(), pinned: true }));
+    Plan { before, damage: Damage::Leftovers, ..Plan::default() }
+}
+
+fn open_after_crash(draw: &mut Draw, size: usize) -> Plan {
+    let plan = leftovers(draw);
     let little = times(size.div_ceil(4), || {
         if draw.rng.bool() { draw.put(false) } else { draw.commit("main") }
     });
-    Plan { before, damage: Damage::Leftovers, ..alone(little) }
+    Plan { writers: vec![little], ..plan }
+}
+
+fn open_race(draw: &mut Draw, size: usize) -> Plan {
+    let plan = leftovers(draw);
+    let mut writer = || times(size.div_ceil(6), || draw.put(false));
+    Plan { writers: vec![writer(), writer()], begin: Begin::OpenInTurns, ..plan }
+}
+
+fn text(draw: &mut Draw, size: usize) -> Plan {
+    Plan { begin: Begin::Texts, ..alone(times(size, || draw.write_text())) }
 }
 
 /// Each writer moves branches and restores files of its own, and commits to `main` as the others do.
