@@ -19,6 +19,8 @@ plugpull explore --store --workload init --tier 1 --recrash 64
 plugpull torture --commits 50000 --kills 2000 --power-cuts 5
 # The tables of docs/findings.md are up to date.
 step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-matrix -- --check
-# Random tests with more cases.
-PLUGPULL_CASES=50000 step cargo test --locked --release -p plugpull-tests -- brute_force conformance every_fault
+# Random traces against the definition, and every fault at every call of one seed.
+suite() { step cargo test --quiet --locked --release -p plugpull-tests --test suite -- "$@"; }
+PLUGPULL_CASES=50000 suite brute_force
+PLUGPULL_CASES=1 suite every_fault
 step cargo bench --locked -p plugpull-benches --no-fail-fast

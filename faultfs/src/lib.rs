@@ -8,7 +8,9 @@
 //! under such a plan.
 //!
 //! With the feature `sim` there is a simulated disk as well: `SimFs` behaves like Linux in memory,
-//! and writes down a `Trace` of all that happened to it.
+//! and writes down a `Trace` of all that happened to it. What a power cut may leave of a Trace follows
+//! from a `Model`: its `PersistOrder` tells what can survive with what, and a `Window` yields the
+//! crash states of one crash point.
 //!
 //! # Words
 //!
@@ -22,14 +24,21 @@
 //! | Op | a call that changed the disk, or a barrier, in terms of inodes |
 //! | Mark | what the program promised to the outside, in the same order as the Ops |
 //! | Trace | start image + ordered Ops and Marks of one run |
+//! | Effect | the smallest change of an Op that can persist by itself: bytes, a length, a name, attributes |
+//! | Model | named persistence model: the rules saying what a crash may lose, reorder or tear |
+//! | PersistOrder | for one Trace and one Model: which Effect needs which, and which barrier made it durable |
+//! | crash point | between two events of a Trace; the power goes there |
+//! | pending | said of an Effect at a crash point: made, and not durable |
+//! | legal set | Effects that can be all that survived at a crash point |
+//! | CrashState | a crash point and a legal set |
 //! | DiskImage | the file tree a disk holds at one moment |
 //! | temp | a file that is being written under a name of its own, before it gets its real name |
 //! | orphan | a temp whose owner is dead |
 //!
 //! # What it is not for
 //!
-//! It does not decide what survives a power cut, and it is no portable file API: the contracts are
-//! those of Linux.
+//! It does not choose among crash states and checks none, and it is no portable file API: the contracts
+//! are those of Linux.
 
 #[cfg(feature = "sim")]
 mod crash;

@@ -1,14 +1,13 @@
 //! Every rule matters: for each of its values a litmus whose verdict flips when the rule is changed.
 //!
 //! The two heuristics that are started and not waited for (`flush_started`) promise nothing, and leave
-//! the same outcomes as `none`; that is asserted as well. Not for `fsync_failure`: no program here has
-//! a recorded fsync that fails.
+//! the same outcomes as `none`; that is asserted as well.
 
 use std::collections::BTreeSet;
 
 use faultfs::{
-    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFile, MetadataOrder,
-    Model, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
+    Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFailure, FsyncFile,
+    MetadataOrder, Model, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
 };
 
 use super::Version::{self, Buggy, Fixed};
@@ -67,6 +66,10 @@ const CHANGES: &[Change] = &[
     ("emptied_then_zeros", Buggy, "posix", |r| r.replace_by_truncate = Truncated::FlushWaited, Violated, Holds),
     ("ack_before_fsync", Fixed, "posix", |r| r.barriers = Barriers::Ignored, Holds, Violated),
     ("ack_before_fsync", Fixed, "lying-disk", |r| r.barriers = Barriers::Honoured, Violated, Holds),
+    ("fsync_retried", Buggy, "ext4", |r| r.fsync_failure = FsyncFailure::Redirty, Violated, Holds),
+    ("fsync_retried", Buggy, "sequential", |r| r.fsync_failure = FsyncFailure::Xfs, Holds, Violated),
+    ("fsync_retried", Buggy, "sequential", |r| r.fsync_failure = FsyncFailure::Btrfs, Holds, Violated),
+    ("fsync_retried", Fixed, "ext4", |r| r.fsync_failure = FsyncFailure::Ext4Data, Holds, Violated),
 ];
 
 fn pair(name: &str) -> Pair {
@@ -108,9 +111,6 @@ fn verdicts_flip_when_a_rule_is_changed() {
     }
 }
 
-/// The rule that no program here makes use of.
-const UNSEEN: &str = "fsync_failure";
-
 /// Starting a flush promises nothing.
 const WITHOUT_PROMISE: &str = "flush_started";
 
@@ -128,7 +128,7 @@ fn each_value_of_each_rule_is_one_side_of_a_flip() {
             }
         }
     }
-    for rule in Rules::ALL.iter().filter(|rule| rule.name != UNSEEN) {
+    for rule in Rules::ALL {
         for (value, _) in rule.values.iter().filter(|(value, _)| *value != WITHOUT_PROMISE) {
             assert!(shown.contains(&(rule.name, (*value).to_owned())), "{}: {value}", rule.name);
         }
@@ -170,7 +170,6 @@ fn matters(model: &Model, rule: &Rule) -> bool {
 }
 
 /// Rules that change no verdict under a preset, whatever their value, because of other rules there.
-/// `fsync_failure` is one of them everywhere.
 const IDLE: &[(&str, &[&str])] = &[
     // A write and its size are one change, in its place: nothing waits, is late or has a fill, a
     // rename comes after the bytes anyway, and a size that is made durable takes all along.
@@ -200,14 +199,17 @@ const IDLE: &[(&str, &[&str])] = &[
     // As xfs, and as posix without an order of metadata.
     ("btrfs", &["data_order", "allocation", "fill", "replace_by_truncate"]),
     // As posix; and what a barrier would keep does not matter where none is kept.
-    ("lying-disk", &["data_order", "allocation", "fsync_file", "fdatasync", "fsync_dir"]),
+    (
+        "lying-disk",
+        &["data_order", "allocation", "fsync_file", "fdatasync", "fsync_dir", "fsync_failure"],
+    ),
 ];
 
 #[test]
 fn every_rule_of_every_preset_matters_or_it_is_said_why_not() {
     for model in Model::presets() {
         let idle = Rules::ALL.iter().filter(|rule| !matters(model, rule));
-        let idle: Vec<_> = idle.map(|rule| rule.name).filter(|name| *name != UNSEEN).collect();
+        let idle: Vec<_> = idle.map(|rule| rule.name).collect();
         let expected = IDLE.iter().find(|(name, _)| *name == model.name);
         assert_eq!(expected.map(|(_, rules)| *rules), Some(idle.as_slice()), "{}", model.name);
     }

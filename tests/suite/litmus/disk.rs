@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use faultfs::{Access, DiskImage, Fs, FsFile, SimFile, SimFs, Trace};
+use faultfs::{Access, DiskImage, Fs, FsFile, FsyncFailure, SimFile, SimFs, Trace};
 
 /// What one sector holds before the program runs, as a rule.
 pub(super) const OLD: &[u8] = &[b'o'; 512];
@@ -14,16 +14,22 @@ pub(super) const OLD: &[u8] = &[b'o'; 512];
 pub(super) const NEW: &[u8] = &[b'n'; 512];
 
 /// A simulated disk with calls that chain.
-pub(super) struct Disk(SimFs);
+pub(super) struct Disk(SimFs, FsyncFailure);
 
 impl Disk {
     pub(super) fn new() -> Self {
-        Self(SimFs::new())
+        Self(SimFs::new(), FsyncFailure::Redirty)
     }
 
-    /// The same disk with everything durable, and nothing recorded yet.
-    pub(super) fn rebooted(&self) -> Self {
-        Self(SimFs::on(self.0.image()))
+    /// The same disk with everything durable, and nothing recorded yet; a sync fails in this way, if
+    /// one is made to fail.
+    pub(super) fn rebooted(&self, failure: FsyncFailure) -> Self {
+        Self(SimFs::on(self.0.image()), failure)
+    }
+
+    /// What a sync does when it is made to fail.
+    pub(super) fn failure(&self) -> FsyncFailure {
+        self.1
     }
 
     pub(super) fn fs(&self) -> &SimFs {

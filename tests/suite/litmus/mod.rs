@@ -17,6 +17,7 @@ mod commits;
 mod content;
 mod disk;
 mod documented;
+mod failures;
 mod names;
 mod overwrites;
 mod synced;
@@ -80,6 +81,7 @@ fn all() -> impl Iterator<Item = &'static Named> {
         commits::PAIRS,
         content::PAIRS,
         overwrites::PAIRS,
+        failures::PAIRS,
     ];
     themes.into_iter().flatten()
 }
@@ -91,10 +93,10 @@ enum Version {
 }
 
 impl Pair {
-    fn trace(&self, version: Version) -> Trace {
+    fn trace(&self, version: Version, model: &Model) -> Trace {
         let before = Disk::new();
         (self.start)(&before);
-        let disk = before.rebooted();
+        let disk = before.rebooted(model.rules.fsync_failure);
         match version {
             Version::Buggy => (self.buggy)(&disk),
             Version::Fixed => (self.fixed)(&disk),
@@ -103,7 +105,7 @@ impl Pair {
     }
 
     fn count(&self, version: Version, model: &Model) -> Count {
-        let order = PersistOrder::new(&self.trace(version), model);
+        let order = PersistOrder::new(&self.trace(version, model), model);
         let mut seen = BTreeSet::new();
         let mut violations = 0;
         let mut window = Window::first(&order);
@@ -200,7 +202,7 @@ fn effects_that_are_taken_out_again_leave_the_disk_as_it_was() {
     let garbage = writeback.with(|rules| rules.fill = Fill::Garbage);
     let models = Model::presets().iter().chain([&garbage]);
     for (model, (name, pair)) in models.flat_map(|model| all().map(move |named| (model, named))) {
-        let order = PersistOrder::new(&pair().trace(Version::Buggy), model);
+        let order = PersistOrder::new(&pair().trace(Version::Buggy, model), model);
         let mut window = Window::first(&order);
         while window.advance() {
             let mut image = window.durable().clone();
