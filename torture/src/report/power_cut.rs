@@ -150,10 +150,13 @@ pub fn bound(summary: &Summary) -> String {
     } else {
         format!("every legal set in {exhaustive} of {runs} searches")
     };
+    let of_runs = match (summary.runs, summary.of_runs) {
+        (runs, of_runs) if runs == of_runs => of_runs.to_string(),
+        (runs, of_runs) => format!("{runs} of {of_runs}"),
+    };
     format!(
-        "{} crash states of {} recorded runs, {all}, models {}",
+        "{} crash states of {of_runs} recorded runs, {all}, models {}",
         HumanCount(summary.states()),
-        summary.of_runs,
         models.join(" ")
     )
 }
