@@ -298,9 +298,9 @@ impl Builder {
         let Some((cut, at, zeros)) = self.content.last_cut.get(&inode) else {
             return (None, None, 0);
         };
-        let pending = |id: &EffectId| self.pending.binary_search(id).is_ok();
+        let pending = |id: &EffectId| self.is_pending(*id);
         let end = at.div_ceil(PAGE_LEN).saturating_mul(PAGE_LEN);
-        (zeros.filter(|id| pending(id)), Some(*cut).filter(pending), end)
+        (zeros.filter(pending), Some(*cut).filter(pending), end)
     }
 
     /// Bytes that the disk holds from this event on; if they are in what a cut gave back, then only

@@ -13,7 +13,8 @@ use crate::cli::{ExploreArgs, MessageFormat};
 use crate::exit::{Exit, Failure};
 use crate::models_command::load;
 use crate::options::seed_of;
-use crate::power_cut::{Lost, label, losses};
+use crate::power_cut::{label, losses};
+use crate::report::power_cut::{effects, effects_json};
 use crate::subject::{Run, check};
 
 /// One crash state again: what was pending, what was lost, what is wrong.
@@ -48,7 +49,10 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
             let point = state.point();
             let (run, name) = (label(&run), &model.name);
             writeln!(out, "{run} under {name}, power cut after event {point} of {events}")?;
-            tell_pending(&mut out, &pending)?;
+            if pending.is_empty() {
+                writeln!(out, "    nothing was pending")?;
+            }
+            effects(&mut out, &pending)?;
             for what in &what {
                 writeln!(out, "  VIOLATION {what}")?;
             }
@@ -60,16 +64,13 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
             }
         }
         MessageFormat::JsonLines => {
-            let pending = pending.iter().map(
-                |effect| json!({ "event": effect.event, "what": effect.what, "lost": effect.lost }),
-            );
             let line = json!({
                 "event": "replay",
                 "version": 1,
                 "run": label(&run),
                 "model": model.name,
                 "point": state.point(),
-                "pending": pending.collect::<Vec<_>>(),
+                "pending": effects_json(&pending),
                 "violations": what,
                 "kept": args.keep,
             });
@@ -77,17 +78,6 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
         }
     }
     Ok(exit)
-}
-
-fn tell_pending(out: &mut impl Write, pending: &[Lost]) -> io::Result<()> {
-    if pending.is_empty() {
-        writeln!(out, "  nothing was pending")?;
-    }
-    for effect in pending {
-        let fate = if effect.lost { "lost" } else { "kept" };
-        writeln!(out, "  {fate}  {} (event {})", effect.what, effect.event)?;
-    }
-    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]

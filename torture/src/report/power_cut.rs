@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use crate::power_cut::{Finding, Row, Summary, label};
+use crate::power_cut::{Finding, Lost, Row, Summary, label};
 
 /// How many findings are printed; the others are counted.
 const MOST: usize = 10;
@@ -63,14 +63,27 @@ fn tell(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     if let Some(again) = &finding.violation.again {
         writeln!(out, "    after a second power cut during the recovery, {again}")?;
     }
-    for effect in finding.pending.iter().take(MOST_PENDING) {
-        let fate = if effect.lost { "lost" } else { "kept" };
-        writeln!(out, "    {fate}  {} (event {})", effect.what, effect.event)?;
-    }
+    effects(out, &finding.pending[..finding.pending.len().min(MOST_PENDING)])?;
     if finding.pending.len() > MOST_PENDING {
         writeln!(out, "    and {} more pending effects", finding.pending.len() - MOST_PENDING)?;
     }
     writeln!(out, "    again: plugpull explore --store {}", finding.replay)
+}
+
+/// A line for each pending effect: lost or kept.
+pub fn effects(out: &mut dyn Write, pending: &[Lost]) -> io::Result<()> {
+    for effect in pending {
+        let fate = if effect.lost { "lost" } else { "kept" };
+        writeln!(out, "    {fate}  {} (event {})", effect.what, effect.event)?;
+    }
+    Ok(())
+}
+
+/// The pending effects, for machines.
+pub fn effects_json(pending: &[Lost]) -> Value {
+    let effect =
+        |effect: &Lost| json!({ "event": effect.event, "what": effect.what, "lost": effect.lost });
+    pending.iter().map(effect).collect()
 }
 
 /// One run under one model, for machines.
@@ -104,9 +117,6 @@ pub fn row(row: &Row<'_>) -> Value {
 
 /// A finding, for machines.
 pub fn finding(finding: &Finding) -> Value {
-    let pending = finding.pending.iter();
-    let pending = pending
-        .map(|effect| json!({ "event": effect.event, "what": effect.what, "lost": effect.lost }));
     json!({
         "event": "power-cut-finding",
         "run": finding.run,
@@ -116,7 +126,7 @@ pub fn finding(finding: &Finding) -> Value {
         "states": finding.states,
         "violations": finding.violation.what,
         "second_crash": finding.violation.again,
-        "pending": pending.collect::<Vec<_>>(),
+        "pending": effects_json(&finding.pending),
         "replay": finding.replay,
     })
 }
