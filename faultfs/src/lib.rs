@@ -84,5 +84,5 @@ pub use real::{RealFile, RealFs};
 #[cfg(feature = "sim")]
 pub use sim::{SimFile, SimFs};
 #[cfg(feature = "sim")]
-pub use trace::{Event, Trace, TraceError, TraceReader, TraceWriter};
+pub use trace::{Event, Notes, Trace, TraceError, TraceReader, TraceWriter};
 pub use watch::{Call, CallKind, Watched, WatchedFile, Watcher};

@@ -137,6 +137,36 @@ pub enum Op {
         /// What the file shows from now on, where the failure took changes back.
         reverted: Option<Reverted>,
     },
+    /// An extended attribute was set or removed.
+    SetXattr {
+        /// The file or directory.
+        inode: Inode,
+        /// Its full name (`user.color`).
+        name: Arc<[u8]>,
+        /// Its value; none if it is gone.
+        value: Option<Arc<[u8]>>,
+    },
+    /// Bytes that a program stored through a memory map reached the file system. When it stored them is
+    /// not known: at some time since the last barrier of the file, in any order among each other.
+    WriteBack {
+        /// The file.
+        inode: Inode,
+        /// Where, in bytes from its start.
+        offset: u64,
+        /// What.
+        bytes: Arc<[u8]>,
+    },
+    /// Barrier of a part of a file: what a write with `O_DSYNC` or `O_SYNC` does after it (open(2)).
+    SyncRange {
+        /// The file.
+        inode: Inode,
+        /// Where the part begins.
+        offset: u64,
+        /// How long it is.
+        len: u64,
+        /// Whether the attributes are durable as well (`O_SYNC`).
+        all: bool,
+    },
 }
 
 /// A file that went back to what was synced last.
@@ -174,7 +204,7 @@ impl Op {
                 }
                 enter(image, to, *inode, time);
             }
-            Self::Write { inode, offset, bytes } => {
+            Self::Write { inode, offset, bytes } | Self::WriteBack { inode, offset, bytes } => {
                 image.write(*inode, bytes, *offset);
                 touch(image, *inode, time);
             }
@@ -183,6 +213,13 @@ impl Op {
                 touch(image, *inode, time);
             }
             Self::SetMode { inode, mode } => change(image, *inode, |a| a.mode = *mode),
+            Self::SetXattr { inode, name, value } => change(image, *inode, |attributes| {
+                let xattrs = Arc::make_mut(&mut attributes.xattrs);
+                match value {
+                    Some(value) => drop(xattrs.insert(name.to_vec(), Arc::clone(value))),
+                    None => drop(xattrs.remove(&**name)),
+                }
+            }),
             Self::SetModified { inode, time } => touch(image, *inode, *time),
             Self::SyncFailed { inode, reverted: Some(reverted), .. } => {
                 image.set_len(*inode, reverted.len);
@@ -191,7 +228,10 @@ impl Op {
                     image.set_page(*inode, *index, page);
                 }
             }
-            Self::SyncData { .. } | Self::SyncAll { .. } | Self::SyncFailed { .. } => {}
+            Self::SyncData { .. }
+            | Self::SyncAll { .. }
+            | Self::SyncRange { .. }
+            | Self::SyncFailed { .. } => {}
         }
     }
 
@@ -211,7 +251,7 @@ impl Op {
 
     /// Whether it makes others durable instead of changing something.
     pub fn is_barrier(&self) -> bool {
-        matches!(self, Self::SyncData { .. } | Self::SyncAll { .. })
+        matches!(self, Self::SyncData { .. } | Self::SyncAll { .. } | Self::SyncRange { .. })
     }
 }
 

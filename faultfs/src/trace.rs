@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::time;
 use crate::{DiskImage, Op};
 
-pub use file::{TraceError, TraceReader, TraceWriter};
+pub use file::{Notes, TraceError, TraceReader, TraceWriter};
 
 /// What happened, in one order for all threads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

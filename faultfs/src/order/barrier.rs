@@ -1,12 +1,14 @@
 //! Barriers: which effects a sync makes durable under the model, with all that these need.
 
+use std::ops::Range;
+
 use super::build::{Builder, Place};
 use super::effect::{EffectId, NEVER};
 use crate::{Barriers, Fdatasync, FileKind, FsyncDir, FsyncFile, Inode};
 
 impl Builder {
-    /// fsync (`all`) or fdatasync of a file, or fsync of a directory.
-    pub(super) fn barrier(&mut self, inode: Inode, all: bool) {
+    /// fsync (`all`) or fdatasync of a file or of the bytes in a `range` of it, or fsync of a directory.
+    pub(super) fn barrier(&mut self, inode: Inode, all: bool, range: Option<&Range<u64>>) {
         self.step().kind = super::StepKind::Barrier;
         if self.rules.barriers == Barriers::Ignored {
             return;
@@ -15,15 +17,25 @@ impl Builder {
         if self.full.kind(inode) == Some(FileKind::Dir) {
             self.sync_dir(inode, &mut synced);
         } else {
-            self.sync_file(inode, all, &mut synced);
+            self.sync_file(inode, all, range, &mut synced);
         }
-        self.content.synced(inode);
+        if range.is_none() {
+            self.content.synced(inode);
+        }
         self.make_durable(synced);
     }
 
-    fn sync_file(&self, inode: Inode, all: bool, synced: &mut Vec<EffectId>) {
-        let content = self
-            .pending_where(|effect| effect.content_of(inode) && (all || !effect.is_attributes()));
+    fn sync_file(
+        &self,
+        inode: Inode,
+        all: bool,
+        range: Option<&Range<u64>>,
+        synced: &mut Vec<EffectId>,
+    ) {
+        let content = self.pending_where(|effect| {
+            let beside = range.is_some_and(|range| effect.data && !effect.touches(range));
+            effect.content_of(inode) && !beside && (all || !effect.is_attributes())
+        });
         let is_new = self.created.get(&inode).is_some_and(|id| self.is_pending(*id));
         let commits = all
             || self.rules.fdatasync == Fdatasync::WithJournal

@@ -126,11 +126,19 @@ impl Builder {
             Op::Write { inode, offset, bytes } => {
                 self.write(&before, *inode, *offset, bytes.len() as u64);
             }
+            Op::WriteBack { inode, offset, bytes } => {
+                self.write_back(*inode, *offset, bytes.len() as u64);
+            }
             Op::SetLen { inode, len } if *len < before.len(*inode) => self.cut(*inode, *len),
             Op::SetLen { inode, len } => self.extend(*inode, *len),
-            Op::SetMode { inode, .. } | Op::SetModified { inode, .. } => self.attributes(*inode),
-            Op::SyncData { inode } => self.barrier(*inode, false),
-            Op::SyncAll { inode } => self.barrier(*inode, true),
+            Op::SetMode { inode, .. }
+            | Op::SetModified { inode, .. }
+            | Op::SetXattr { inode, .. } => self.attributes(*inode),
+            Op::SyncData { inode } => self.barrier(*inode, false, None),
+            Op::SyncAll { inode } => self.barrier(*inode, true, None),
+            Op::SyncRange { inode, offset, len, all } => {
+                self.barrier(*inode, *all, Some(&(*offset..offset + len)));
+            }
             Op::SyncFailed { inode, drops: true, reverted } => {
                 self.give_up(*inode, reverted.is_some());
             }

@@ -90,7 +90,23 @@ impl Builder {
         self.bytes(id);
     }
 
+    /// Bytes that were stored through a map: each unit by itself, in no order that a journal keeps.
+    pub(super) fn write_back(&mut self, inode: Inode, offset: u64, len: u64) {
+        let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
+        for index in offset / unit..(offset + len).div_ceil(unit) {
+            let id = self.unit(inode, index, unit);
+            self.effect(id).data = true;
+        }
+    }
+
     fn write_unit(&mut self, inode: Inode, index: u64, unit: u64) {
+        let id = self.unit(inode, index, unit);
+        self.bytes(id);
+        self.content.unwaited.entry(inode).or_default().push(id);
+    }
+
+    /// What a unit of a file holds since a write.
+    fn unit(&mut self, inode: Inode, index: u64, unit: u64) -> EffectId {
         let range = index * unit..(index + 1).saturating_mul(unit);
         let len = range.end - range.start;
         let changes = if unit.is_multiple_of(PAGE_LEN) {
@@ -108,8 +124,7 @@ impl Builder {
         };
         let id = self.add(changes, &[Place::Data(inode, index)]);
         self.behind_cut(id, inode, range.end);
-        self.bytes(id);
-        self.content.unwaited.entry(inode).or_default().push(id);
+        id
     }
 
     /// Bytes take their place in the order that the model keeps.

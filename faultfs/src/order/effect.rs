@@ -6,6 +6,7 @@
 //! question which effects may survive together: that is the order's.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Attributes, DiskImage, Entry, Inode, PAGE, Page};
@@ -76,6 +77,19 @@ impl Effect {
     /// Whether it takes pages away.
     pub(super) fn cuts(&self) -> bool {
         !self.data && self.changes.iter().any(|change| matches!(change, Change::Page { .. }))
+    }
+
+    /// Whether it changes bytes of the pages that a range touches.
+    pub(super) fn touches(&self, range: &Range<u64>) -> bool {
+        let pages = pages_of(range.start, range.end - range.start);
+        self.changes.iter().any(|change| match change {
+            Change::Page { index, .. } => pages.contains(index),
+            Change::Bytes { offset, after, .. } => {
+                let changed = pages_of(*offset, after.len() as u64);
+                changed.start < pages.end && pages.start < changed.end
+            }
+            _ => false,
+        })
     }
 
     /// Whether it changes nothing but attributes.
@@ -277,7 +291,7 @@ pub(super) fn bytes_at(image: &DiskImage, inode: Inode, offset: u64, len: u64) -
 }
 
 /// The pages that a range touches.
-pub(super) fn pages_of(offset: u64, len: u64) -> std::ops::Range<u64> {
+pub(super) fn pages_of(offset: u64, len: u64) -> Range<u64> {
     let page = PAGE as u64;
     if len == 0 { 0..0 } else { offset / page..(offset + len).div_ceil(page) }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::{
-    Access, DiskImage, Fs, FsFile, FsyncFailure, Legal, Model, PAGE, PersistOrder, SimFs, Trace,
-    Window,
+    Access, DiskImage, Event, Fs, FsFile, FsyncFailure, Inode, Legal, Model, Op, PAGE,
+    PersistOrder, SimFs, Trace, Window,
 };
 
 /// The hashes of all images that a crash of this run may leave.
@@ -283,4 +284,58 @@ fn own_entries_do_not_reach_the_directory_that_a_file_left() {
     disk.open(path("/a"), Access::ReadWrite).unwrap().sync_all().unwrap();
     let order = PersistOrder::new(&disk.trace(), Model::preset("btrfs").unwrap());
     assert_eq!(Window::at(&order, 3).pending().len(), 1, "the directory's move is pending");
+}
+
+/// Three pages, durable; then these Ops on them.
+fn on_three_pages(ops: impl FnOnce(Inode) -> Vec<Op>) -> Trace {
+    let disk = SimFs::new();
+    let file = disk.create_new(path("/file"), 0o644).unwrap();
+    file.write_all_at(&[1; 3 * PAGE], 0).unwrap();
+    let disk = SimFs::on(disk.image());
+    let inode = disk.open(path("/file"), Access::Read).unwrap().metadata().unwrap().inode;
+    let time = std::time::SystemTime::UNIX_EPOCH;
+    let mut trace = disk.trace();
+    let events = ops(Inode(inode)).into_iter().map(|op| Event::Op { thread: 0, time, op });
+    trace.events.extend(events);
+    trace
+}
+
+fn page_of(byte: u8) -> Arc<[u8]> {
+    Arc::from([byte; PAGE])
+}
+
+#[test]
+fn pages_stored_through_a_map_have_no_order_even_where_all_others_have() {
+    let bytes: Arc<[u8]> = Arc::from([2; 2 * PAGE]);
+    let written = on_three_pages(|inode| {
+        let half = |n: u64| Op::Write { inode, offset: n * PAGE as u64, bytes: page_of(2) };
+        vec![half(0), half(1)]
+    });
+    assert_eq!(counts(&written, &["sequential", "ext4"]), [3, 4]);
+    let stored = on_three_pages(|inode| vec![Op::WriteBack { inode, offset: 0, bytes }]);
+    assert_eq!(counts(&stored, &["sequential", "ext4"]), [4, 4]);
+}
+
+/// The case of a descriptor with `O_DSYNC` next to a normal one on the same file.
+#[test]
+fn a_synchronous_write_makes_its_own_bytes_durable_and_not_those_beside_them() {
+    let trace = on_three_pages(|inode| {
+        let page = PAGE as u64;
+        vec![
+            Op::Write { inode, offset: 0, bytes: page_of(2) },
+            Op::Write { inode, offset: 2 * page, bytes: page_of(2) },
+            Op::SyncRange { inode, offset: 2 * page, len: page, all: false },
+        ]
+    });
+    for name in ["posix", "ext4", "xfs", "btrfs"] {
+        let order = PersistOrder::new(&trace, Model::preset(name).unwrap());
+        let window = Window::at(&order, 3);
+        let pages = window.pending().iter().flat_map(|id| &order.effect(*id).changes);
+        let pending = pages.map(|change| match change {
+            crate::Change::Page { index, .. } => *index,
+            crate::Change::Bytes { offset, .. } => offset / PAGE as u64,
+            other => panic!("{name}: {other:?}"),
+        });
+        assert_eq!(pending.collect::<BTreeSet<_>>(), BTreeSet::from([0]), "{name}");
+    }
 }

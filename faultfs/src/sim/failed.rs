@@ -78,6 +78,7 @@ impl Disk {
             let Event::Op { op, time, .. } = event else { continue };
             match op {
                 Op::Write { inode: of, .. }
+                | Op::WriteBack { inode: of, .. }
                 | Op::SetLen { inode: of, .. }
                 | Op::SyncFailed { inode: of, .. }
                     if *of == inode =>

@@ -112,7 +112,7 @@ impl Check {
                 self.can_be_named(*inode)?;
                 replaced.map_or(Ok(()), |replaced| self.can_be_named(replaced))
             }
-            Op::Write { inode, offset, bytes } => {
+            Op::Write { inode, offset, bytes } | Op::WriteBack { inode, offset, bytes } => {
                 self.is(*inode, FileKind::File)?;
                 let end = offset.checked_add(bytes.len() as u64);
                 end.filter(|end| *end <= MAX_LEN).map(|_| ()).ok_or("a write beyond any file")
@@ -126,7 +126,12 @@ impl Check {
                 is_len(*len)?;
                 pages.iter().try_for_each(|(index, bytes)| is_page(*index, bytes, *len))
             }
+            Op::SyncRange { inode, offset, len, .. } => {
+                self.is(*inode, FileKind::File)?;
+                offset.checked_add(*len).map(|_| ()).ok_or("a barrier beyond any file")
+            }
             Op::SetMode { inode, .. }
+            | Op::SetXattr { inode, .. }
             | Op::SetModified { inode, .. }
             | Op::SyncData { inode }
             | Op::SyncAll { inode }

@@ -3,6 +3,7 @@
 //! docs/formats.md has the bytes. Reading and writing are streams: neither needs the whole trace in
 //! memory. A file that is cut off, damaged or newer is an error with its offset, never a guess.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -14,14 +15,19 @@ use crate::{DiskImage, Event, Trace};
 /// The first bytes of every trace file.
 const MAGIC: [u8; 8] = *b"plugtrc\n";
 
-/// The format version this program writes and reads.
-const VERSION: u32 = 1;
+/// The format version this program writes; it reads version 1 as well, which has no notes and no Ops
+/// of a mount.
+const VERSION: u32 = 2;
 
 /// Bytes before the first frame: magic, version, four zeros.
 const HEADER: u64 = 16;
 
 /// Bytes of a frame before its payload: length and checksum.
 const FRAME: usize = 12;
+
+/// What is noted about a run beside what it did: texts by their names. A reader skips what it does not
+/// know.
+pub type Notes = BTreeMap<String, String>;
 
 /// Why a trace cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +84,19 @@ pub struct TraceWriter<W> {
 
 impl<W: Write> TraceWriter<W> {
     /// Writes the header and the start image.
-    pub fn begin(mut out: W, start: &DiskImage) -> Result<Self, TraceError> {
+    pub fn begin(out: W, start: &DiskImage) -> Result<Self, TraceError> {
+        Self::begin_with(out, &BTreeMap::new(), start)
+    }
+
+    /// Writes the header, notes about the run, and the start image.
+    pub fn begin_with(mut out: W, notes: &Notes, start: &DiskImage) -> Result<Self, TraceError> {
         out.write_all(&MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
         out.write_all(&[0; 4])?;
         let mut writer = Self { out, offset: HEADER, records: 0 };
+        for (name, value) in notes {
+            writer.put(&Record::Note { name: name.clone(), value: value.clone() })?;
+        }
         record::of_image(start, &mut |record| writer.put(record))?;
         Ok(writer)
     }
@@ -118,6 +132,7 @@ pub struct TraceReader<R> {
     offset: u64,
     records: u64,
     check: Check,
+    notes: Notes,
     ended: bool,
 }
 
@@ -126,14 +141,21 @@ impl<R: Read> TraceReader<R> {
     pub fn begin(mut input: R) -> Result<Self, TraceError> {
         read_header(&mut input)?;
         let check = Check::new();
-        let mut reader = Self { input, offset: HEADER, records: 0, check, ended: false };
+        let notes = Notes::new();
+        let mut reader = Self { input, offset: HEADER, records: 0, check, notes, ended: false };
         loop {
             let offset = reader.offset;
             match reader.record()? {
                 Record::Started => return Ok(reader),
+                Record::Note { name, value } => drop(reader.notes.insert(name, value)),
                 record => reader.check.add(&record).map_err(|problem| damaged(offset, problem))?,
             }
         }
+    }
+
+    /// What was noted about the run.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// The disk when recording began.
@@ -226,7 +248,7 @@ fn read_header(input: &mut impl Read) -> Result<(), TraceError> {
     read_exact(input, &mut rest, 0)?;
     let [v0, v1, v2, v3, zeros @ ..] = rest;
     match u32::from_le_bytes([v0, v1, v2, v3]) {
-        VERSION if zeros == [0; 4] => Ok(()),
+        1..=VERSION if zeros == [0; 4] => Ok(()),
         found if found > VERSION => Err(TraceError::Newer { found }),
         _ => Err(damaged(8, "its header is that of no version")),
     }

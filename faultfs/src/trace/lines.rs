@@ -59,8 +59,9 @@ fn describe(image: &DiskImage, op: &Op) -> Value {
             "op": if *exchange { "exchange" } else { "rename" },
             "path": at(from), "inode": inode, "to": at(to), "replaced": replaced,
         }),
-        Op::Write { inode, offset, bytes } => json!({
-            "op": "write", "path": file(inode), "inode": inode,
+        Op::Write { inode, offset, bytes } | Op::WriteBack { inode, offset, bytes } => json!({
+            "op": if matches!(op, Op::Write { .. }) { "write" } else { "write_back" },
+            "path": file(inode), "inode": inode,
             "offset": offset, "len": bytes.len(),
         }),
         Op::SetLen { inode, len } => {
@@ -71,6 +72,15 @@ fn describe(image: &DiskImage, op: &Op) -> Value {
         }
         Op::SetModified { inode, time } => json!({
             "op": "set_modified", "path": file(inode), "inode": inode, "to": seconds(*time),
+        }),
+        Op::SetXattr { inode, name, value } => json!({
+            "op": if value.is_some() { "set_xattr" } else { "remove_xattr" },
+            "path": file(inode), "inode": inode, "name": text_of(name),
+            "len": value.as_ref().map(|value| value.len()),
+        }),
+        Op::SyncRange { inode, offset, len, all } => json!({
+            "op": if *all { "sync_all" } else { "sync_data" },
+            "path": file(inode), "inode": inode, "offset": offset, "len": len,
         }),
         Op::SyncData { inode } => {
             json!({ "op": "sync_data", "path": file(inode), "inode": inode })

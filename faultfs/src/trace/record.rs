@@ -23,6 +23,8 @@ pub(super) enum Record {
     Event(Event),
     /// The trace is complete; how many records came before this one.
     End { records: u64 },
+    /// Something known about the run; before the start image.
+    Note { name: String, value: String },
 }
 
 /// Attributes as they are written down.

@@ -38,7 +38,21 @@ fn small() -> Trace {
     disk.rename(at("/d/f"), at("/f")).unwrap();
     disk.rmdir(at("/d")).unwrap();
     disk.sync_dir(at("/")).unwrap();
-    disk.trace()
+    let mut trace = disk.trace();
+    trace.events.extend(of_a_mount(Inode(6)));
+    trace
+}
+
+/// Ops that only a mount records.
+fn of_a_mount(inode: Inode) -> impl Iterator<Item = Event> {
+    let name: Arc<[u8]> = Arc::from(*b"user.color");
+    let ops = [
+        Op::SetXattr { inode, name: name.clone(), value: Some(Arc::from(*b"red")) },
+        Op::SetXattr { inode, name, value: None },
+        Op::WriteBack { inode, offset: 0, bytes: Arc::from(*b"stored") },
+        Op::SyncRange { inode, offset: 0, len: 6, all: true },
+    ];
+    ops.into_iter().map(|op| Event::Op { thread: 1, time: SystemTime::UNIX_EPOCH, op })
 }
 
 fn bytes_of(trace: &Trace) -> Vec<u8> {
@@ -92,11 +106,33 @@ fn every_cut_is_an_error() {
 }
 
 #[test]
+fn notes_are_read_back_and_do_not_matter_to_the_trace() {
+    let trace = small();
+    let notes = Notes::from([("plugpull".to_owned(), "{}".to_owned())]);
+    let mut writer = TraceWriter::begin_with(Vec::new(), &notes, &trace.start).unwrap();
+    for event in &trace.events {
+        writer.event(event).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    assert_eq!(TraceReader::begin(bytes.as_slice()).unwrap().notes(), &notes);
+    assert_eq!(Trace::read_from(bytes.as_slice()).unwrap().events, trace.events);
+}
+
+#[test]
+fn the_first_version_is_read() {
+    let disk = SimFs::new();
+    disk.create_new(Path::new("/file"), 0o644).unwrap();
+    let mut first = bytes_of(&disk.trace());
+    first[8] = 1;
+    assert_eq!(Trace::read_from(first.as_slice()).unwrap().events, disk.trace().events);
+}
+
+#[test]
 fn a_newer_file_is_refused_with_the_remedy() {
     let mut newer = bytes_of(&small());
-    newer[8] = 2;
+    newer[8] = 3;
     let told = Trace::read_from(newer.as_slice()).unwrap_err().to_string();
-    assert!(told.contains("format 2") && told.contains("use a newer plugpull"), "{told}");
+    assert!(told.contains("format 3") && told.contains("use a newer plugpull"), "{told}");
 }
 
 #[test]
@@ -132,7 +168,12 @@ fn the_lines_name_paths_as_they_were() {
     assert_eq!((&exchange["path"], &exchange["to"]), (&"/e".into(), &"/soft".into()));
     let unlink = lines.iter().find(|line| line["op"] == "unlink").unwrap();
     assert_eq!(unlink["path"], "/soft/link");
-    assert_eq!(lines.last().unwrap()["path"], "/");
+    let [.., sync, set, removed, back, ranged] = lines.as_slice() else { panic!("too few lines") };
+    assert_eq!(sync["path"], "/");
+    assert_eq!((&set["op"], &set["len"]), (&"set_xattr".into(), &3.into()));
+    assert_eq!(removed["op"], "remove_xattr");
+    assert_eq!((&back["op"], &back["path"]), (&"write_back".into(), &"/hard".into()));
+    assert_eq!((&ranged["op"], &ranged["len"]), (&"sync_all".into(), &6.into()));
 }
 
 /// The payloads of a good file's frames.

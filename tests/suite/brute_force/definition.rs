@@ -143,6 +143,9 @@ impl Definition {
             Op::SyncData { inode } => self.barrier(event, *inode, false),
             Op::SyncAll { inode } => self.barrier(event, *inode, true),
             Op::SyncFailed { .. } => unreachable!("no run here makes a sync fail"),
+            Op::SetXattr { .. } | Op::WriteBack { .. } | Op::SyncRange { .. } => {
+                unreachable!("only a mount records these")
+            }
         }
     }
 

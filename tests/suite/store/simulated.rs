@@ -86,11 +86,13 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::Rmdir { at, .. } => dirty.push(at.dir),
                 Op::Rename { from, to, .. } => dirty.extend([from.dir, to.dir]),
                 Op::Write { inode, .. }
+                | Op::WriteBack { inode, .. }
+                | Op::SetXattr { inode, .. }
                 | Op::SetLen { inode, .. }
                 | Op::SetMode { inode, .. }
                 | Op::SetModified { inode, .. } => dirty.push(*inode),
                 Op::SyncAll { inode } => dirty.retain(|dirty| dirty != inode),
-                Op::SyncData { .. } | Op::SyncFailed { .. } => {}
+                Op::SyncData { .. } | Op::SyncRange { .. } | Op::SyncFailed { .. } => {}
             },
         }
     }
