@@ -14,6 +14,7 @@
 //! caller's duty of that kind (an unknown inode, bytes of a directory) panics, and is a bug of
 //! ours.
 
+mod base;
 mod diff;
 mod directory;
 mod file;
@@ -75,6 +76,12 @@ impl Attributes {
 /// Modification times do not count either. Every crash point has other times, so states that
 /// recovery treats alike would all look new; a recovery that decides by times is out of scope.
 ///
+/// # Bytes that stay on disk
+///
+/// Those of large files need not be in memory: [`Self::read_in_lazily`] leaves them in their files,
+/// which must not change as long as the image or one made from it is used ([`Self::check_base`]). Until
+/// [`Self::resolve`] has read them, such an image's hash tells it from others but is not its identity.
+///
 /// # Bytes beyond the length
 ///
 /// A disk may hold data that its file's size does not cover yet, because data and size persist
@@ -91,6 +98,8 @@ pub struct DiskImage {
     sum: u128,
     /// Files that may hold bytes beyond their length; one without is looked at in vain, no more.
     hidden: OrdSet<Inode>,
+    /// The files in which pages may still lie.
+    base: Arc<Vec<Arc<base::BaseFile>>>,
 }
 
 impl Default for DiskImage {

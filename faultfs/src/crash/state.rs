@@ -73,6 +73,17 @@ impl CrashState {
         self.point
     }
 
+    /// Which of so many pending effects survive.
+    pub fn survives(&self, pending: usize) -> Vec<bool> {
+        let mut survives = vec![!self.kept; pending];
+        for position in &self.positions {
+            if let Some(survives) = survives.get_mut(*position as usize) {
+                *survives = self.kept;
+            }
+        }
+        survives
+    }
+
     /// The disk in this state of this run, as the kernel finds it after the crash.
     pub fn image(&self, order: &PersistOrder) -> Result<DiskImage, StateError> {
         let (window, survives) = self.find(order)?;
@@ -94,14 +105,11 @@ impl CrashState {
         }
         let window = Window::at(order, self.point);
         let pending = window.pending().len();
-        let mut survives = vec![!self.kept; pending];
-        for position in &self.positions {
-            let Some(survives) = survives.get_mut(*position as usize) else {
-                let text = format!("{pending} effects are pending at {}", self.point);
-                return Err(StateError::Impossible(text));
-            };
-            *survives = self.kept;
+        if self.positions.iter().any(|position| *position as usize >= pending) {
+            let text = format!("{pending} effects are pending at {}", self.point);
+            return Err(StateError::Impossible(text));
         }
+        let survives = self.survives(pending);
         if window.is_legal(&survives) {
             Ok((window, survives))
         } else {

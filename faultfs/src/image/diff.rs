@@ -231,7 +231,9 @@ fn first_difference(a: &Content, b: &Content) -> Option<u64> {
     let zeros = [0; PAGE];
     for index in a.pages().diff(b.pages()).map(|item| key(&item)).copied() {
         let common = a.visible(index).min(b.visible(index));
-        let bytes = |content: &Content| content.pages().get(&index).map_or(zeros, |page| ***page);
+        let bytes = |content: &Content| {
+            content.pages().get(&index).map_or(zeros, |page| page.bytes().into_owned())
+        };
         let (a, b) = (bytes(a), bytes(b));
         if let Some(at) = a.iter().zip(&b).take(common).position(|(a, b)| a != b) {
             return Some(index * PAGE as u64 + at as u64);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Whence, lseek};
 
+use super::base::{BaseFile, RUN, read_at};
 use super::page::{Page, is_zero};
 use super::{Attributes, DiskImage, Inode, PAGE, Xattrs};
 use crate::FileKind;
@@ -36,7 +38,8 @@ impl DiskImage {
     /// this. Hidden bytes and nodes without a path are not written. Where the directory's file
     /// system cannot hold something of it, for example extended attributes (tmpfs before Linux
     /// 6.6), that is an error, as the tree would be another state than the one asked for. After an
-    /// error the directory holds a part of the tree.
+    /// error the directory holds a part of the tree. Bytes that were left on disk are read on the way,
+    /// with an error as of [`Self::check_base`] if they changed.
     pub fn write_out(&self, dir: &Path) -> io::Result<()> {
         if std::fs::read_dir(dir).map_err(at(dir))?.next().is_some() {
             return Err(at(dir)(ErrorKind::DirectoryNotEmpty.into()));
@@ -64,7 +67,7 @@ impl DiskImage {
         for (inode, path) in dirs.iter().rev() {
             self.write_attributes(*inode, path).map_err(at(path))?;
         }
-        Ok(())
+        self.check_base()
     }
 
     fn write_node(&self, inode: Inode, path: &Path) -> io::Result<()> {
@@ -81,7 +84,8 @@ impl DiskImage {
         for (index, page) in self.pages(inode) {
             let offset = index.saturating_mul(PAGE as u64);
             let visible = usize::try_from(len.saturating_sub(offset)).unwrap_or(PAGE).min(PAGE);
-            let bytes = &page[..visible];
+            let bytes = page.bytes();
+            let bytes = &bytes[..visible];
             if !is_zero(bytes) {
                 file.write_all_at(bytes, offset)?;
             }
@@ -112,91 +116,148 @@ impl DiskImage {
     /// pages of zeros are holes. Of the extended attributes those of programs (`user.`) are taken;
     /// owners are not. A FIFO, socket or device is an error, as a disk image cannot hold it.
     pub fn read_in(dir: &Path) -> io::Result<Self> {
-        let mut image = Self::new();
+        ReadIn::new(u64::MAX, 0).read(dir)
+    }
+
+    /// As [`Self::read_in`], but the bytes of files larger than 256 KiB stay where they are: nothing is
+    /// read of them but where their holes are, and one descriptor each is kept open, so that they are
+    /// found when something is mounted over the directory. The first 256 such files are left; any
+    /// further ones are read, as descriptors are few ([`Self::bytes_here`] tells what is in memory).
+    ///
+    /// The files must not change as long as this image, or any made from it, is used
+    /// ([`Self::check_base`]); [`Self::resolve`] gives the image the hash that it has everywhere.
+    pub fn read_in_lazily(dir: &Path) -> io::Result<Self> {
+        ReadIn::new(LAZY_ABOVE, MOST_OPEN).read(dir)
+    }
+}
+
+/// A file larger than this may stay on disk.
+const LAZY_ABOVE: u64 = 256 << 10;
+
+/// Most files that stay on disk. Each takes a descriptor, of which a process often may have 1,024.
+const MOST_OPEN: usize = 256;
+
+/// A directory that is being read in.
+pub(super) struct ReadIn {
+    image: DiskImage,
+    /// The length above which files stay on disk.
+    above: u64,
+    /// How many of them do at most.
+    most: usize,
+    /// The nodes read so far, by device and inode number.
+    known: BTreeMap<(u64, u64), Inode>,
+    buf: Vec<u8>,
+}
+
+impl ReadIn {
+    pub(super) fn new(above: u64, most: usize) -> Self {
+        let (image, known) = (DiskImage::new(), BTreeMap::new());
+        Self { image, above, most, known, buf: vec![0; RUN] }
+    }
+
+    pub(super) fn read(mut self, dir: &Path) -> io::Result<DiskImage> {
         let root = std::fs::metadata(dir).map_err(at(dir))?;
-        image.set_attributes(Self::ROOT, read_attributes(dir, &root).map_err(at(dir))?);
-        let mut known = BTreeMap::new();
-        let mut next = vec![(Self::ROOT, OsString::new(), dir.to_owned())];
+        let attributes = read_attributes(dir, &root).map_err(at(dir))?;
+        self.image.set_attributes(DiskImage::ROOT, attributes);
+        let mut next = vec![(DiskImage::ROOT, OsString::new(), dir.to_owned())];
         while let Some((parent, name, path)) = next.pop() {
             let inode = if name.is_empty() {
                 parent
             } else {
-                let inode = image.read_node(&path, &mut known).map_err(at(&path))?;
-                image.set_entry(parent, name.as_bytes(), Some(inode));
+                let inode = self.node(&path).map_err(at(&path))?;
+                self.image.set_entry(parent, name.as_bytes(), Some(inode));
                 inode
             };
-            if image.kind(inode) == Some(FileKind::Dir) {
+            if self.image.kind(inode) == Some(FileKind::Dir) {
                 let mut names = list(&path).map_err(at(&path))?;
                 // A stack takes the last first, and the walk is to be sorted.
                 names.sort_unstable_by(|a, b| b.cmp(a));
                 next.extend(names.into_iter().map(|name| (inode, name.clone(), path.join(name))));
             }
         }
-        Ok(image)
+        Ok(self.image)
     }
 
     /// Adds what a path leads to, unless another path led there before.
-    fn read_node(&mut self, path: &Path, known: &mut Known) -> io::Result<Inode> {
+    fn node(&mut self, path: &Path) -> io::Result<Inode> {
         let found = std::fs::symlink_metadata(path)?;
-        if let Some(inode) = known.get(&(found.dev(), found.ino())) {
+        if let Some(inode) = self.known.get(&(found.dev(), found.ino())) {
             return Ok(*inode);
         }
-        let inode = Inode(self.last_inode().0 + 1);
+        let inode = Inode(self.image.last_inode().0 + 1);
         let attributes = read_attributes(path, &found)?;
         if found.is_dir() {
-            self.insert_dir(inode, attributes);
+            self.image.insert_dir(inode, attributes);
         } else if found.is_symlink() {
             let target = std::fs::read_link(path)?.into_os_string().into_vec();
-            self.insert_symlink(inode, target, attributes);
+            self.image.insert_symlink(inode, target, attributes);
         } else if found.is_file() {
-            self.insert_file(inode, attributes);
-            self.read_file(inode, path)?;
+            self.image.insert_file(inode, attributes);
+            self.file(inode, path)?;
         } else {
             let why = "neither a file, nor a directory, nor a symbolic link";
             return Err(io::Error::new(ErrorKind::Unsupported, why));
         }
-        known.insert((found.dev(), found.ino()), inode);
+        self.known.insert((found.dev(), found.ino()), inode);
         Ok(inode)
     }
 
-    fn read_file(&mut self, inode: Inode, path: &Path) -> io::Result<()> {
+    fn file(&mut self, inode: Inode, path: &Path) -> io::Result<()> {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-        self.set_len(inode, file.metadata()?.len());
-        let mut index = 0;
-        while let Some(data) = next_data(&file, index)? {
-            index = data;
-            let mut page = [0; PAGE];
-            let offset = index * PAGE as u64;
-            let mut filled = 0;
-            while filled < PAGE {
-                match file.read_at(&mut page[filled..], offset + filled as u64) {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e),
+        let found = file.metadata()?;
+        self.image.set_len(inode, found.len());
+        if found.len() <= self.above || self.image.base.len() >= self.most {
+            return self.bytes(inode, &file);
+        }
+        let mut extents = Vec::new();
+        while let Some(extent) = next_extent(&file, extents.last())? {
+            extents.push(extent);
+        }
+        let file = Arc::new(BaseFile::new(file, &found, path));
+        Arc::make_mut(&mut self.image.base).push(Arc::clone(&file));
+        self.image.change(inode, |node| {
+            for index in extents.into_iter().flatten() {
+                node.content().set_page(index, Some(Arc::new(Page::there(&file, index))));
+            }
+        });
+        Ok(())
+    }
+
+    /// Reads all bytes of a file.
+    fn bytes(&mut self, inode: Inode, file: &File) -> io::Result<()> {
+        let mut last = None;
+        while let Some(extent) = next_extent(file, last.as_ref())? {
+            for index in extent.clone().step_by(RUN / PAGE) {
+                let pages = usize::try_from(extent.end - index).unwrap_or(usize::MAX);
+                let buf = &mut self.buf[..pages.min(RUN / PAGE) * PAGE];
+                let count = read_at(file, buf, index * PAGE as u64)?;
+                buf[count..].fill(0);
+                for (index, page) in (index..).zip(buf.as_chunks::<PAGE>().0) {
+                    if !is_zero(page) {
+                        self.image.set_page(inode, index, Some(Arc::new(Page::from(*page))));
+                    }
                 }
             }
-            if !is_zero(&page) {
-                self.set_page(inode, index, Some(Arc::new(Page::from(page))));
-            }
-            index += 1;
+            last = Some(extent);
         }
         Ok(())
     }
 }
 
-/// The nodes read so far, by device and inode number.
-type Known = BTreeMap<(u64, u64), Inode>;
-
-/// The next page from `index` on that has bytes on disk; `None` behind the last one.
-fn next_data(file: &File, index: u64) -> io::Result<Option<u64>> {
-    let from = index.checked_mul(PAGE as u64).and_then(|from| i64::try_from(from).ok());
-    match lseek(file, from.ok_or(ErrorKind::FileTooLarge)?, Whence::SeekData) {
-        Ok(offset) => Ok(u64::try_from(offset).ok().map(|offset| offset / PAGE as u64)),
-        Err(Errno::ENXIO) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
+/// The pages behind the last extent of a file that have bytes on disk, up to the next hole; `None` if
+/// there are no more.
+fn next_extent(file: &File, last: Option<&Range<u64>>) -> io::Result<Option<Range<u64>>> {
+    const LEN: u64 = PAGE as u64;
+    let from = last.map_or(0, |last| last.end).checked_mul(LEN);
+    let from = from.and_then(|from| i64::try_from(from).ok()).ok_or(ErrorKind::FileTooLarge)?;
+    let start = match lseek(file, from, Whence::SeekData) {
+        Err(Errno::ENXIO) => return Ok(None),
+        start => start?,
+    };
+    let end = lseek(file, start, Whence::SeekHole)?;
+    let [start, end] = [start, end].map(i64::cast_unsigned);
+    Ok(Some(start / LEN..end.div_ceil(LEN)))
 }
 
 fn list(dir: &Path) -> io::Result<Vec<OsString>> {
@@ -242,7 +303,7 @@ fn time_spec(time: SystemTime) -> io::Result<TimeSpec> {
 }
 
 /// Adds the path to an error, which system calls leave out.
-fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
     let path: PathBuf = path.to_owned();
     move |e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::base::{BaseFile, RUN};
 use super::hash;
 use super::node::{Body, Node};
-use super::page::{PAGE, Page, is_zero};
+use super::page::{PAGE, Page};
 use super::{DiskImage, Inode};
 
 const PAGE_LEN: u64 = PAGE as u64;
@@ -53,7 +54,7 @@ impl Content {
             let (index, at) = locate(offset);
             let (now, later) = rest.split_at_mut(rest.len().min(PAGE - at));
             match self.pages.get(&index) {
-                Some(page) => now.copy_from_slice(&page[at..at + now.len()]),
+                Some(page) => page.copy_to(at, now),
                 None => now.fill(0),
             }
             offset += now.len() as u64;
@@ -94,7 +95,7 @@ impl Content {
     /// Puts or removes a page wherever the length is; says whether some of it is hidden.
     pub(super) fn set_page(&mut self, index: u64, page: Option<Arc<Page>>) -> bool {
         let visible = self.visible(index);
-        let hides = page.as_ref().is_some_and(|page| !is_zero(&page[visible..]));
+        let hides = page.as_ref().is_some_and(|page| !page.is_zero_from(visible));
         self.exchange(index, |pages| match page {
             Some(page) => drop(pages.insert(index, page)),
             None => drop(pages.remove(&index)),
@@ -131,11 +132,42 @@ impl Content {
         }
         if visible > 0
             && let Some(page) = self.pages.get(&last)
-            && !is_zero(&page[visible..])
+            && !page.is_zero_from(visible)
         {
-            let cut = Arc::new(Page::new(&page[..visible]));
+            let cut = Arc::new(Page::new(&page.bytes()[..visible]));
             self.pages.insert(last, cut);
         }
+    }
+
+    /// Gives all pages the hashes of their bytes, reading those that were not read yet into `buf`, which
+    /// has [`RUN`] bytes.
+    pub(super) fn resolve(&mut self, buf: &mut [u8]) {
+        let mut next = 0;
+        while let Some(run) = self.unresolved(next) {
+            let (bytes, _) = buf.split_at_mut(run.pages * PAGE);
+            run.file.read(bytes, run.at.saturating_mul(PAGE_LEN));
+            for (index, bytes) in (run.first..).zip(bytes.as_chunks().0) {
+                let page = self.pages.get(&index).and_then(|page| page.resolved(bytes));
+                self.set_page(index, page.map(Arc::new));
+            }
+            next = run.first.saturating_add(run.pages as u64);
+        }
+    }
+
+    /// The next pages from `from` on that lie in one file, one behind the other, and were not read yet.
+    fn unresolved(&self, from: u64) -> Option<Run> {
+        let mut found: Option<Run> = None;
+        for (index, page) in self.pages.range(from..) {
+            match (&mut found, page.unresolved()) {
+                (None, None) => {}
+                (None, Some((file, at))) => {
+                    found = Some(Run { first: *index, file: Arc::clone(file), at, pages: 1 });
+                }
+                (Some(run), Some((file, at))) if run.goes_on(*index, file, at) => run.pages += 1,
+                (Some(_), _) => break,
+            }
+        }
+        found
     }
 
     /// Changes one page and keeps the sum.
@@ -169,6 +201,24 @@ impl Content {
             sum = sum.wrapping_add(hash::page_at(index, hash::page(&page)));
         }
         sum
+    }
+}
+
+/// Pages that can be read at once.
+struct Run {
+    /// The index of the first one.
+    first: u64,
+    file: Arc<BaseFile>,
+    /// The index of the first one in the file it lies in.
+    at: u64,
+    pages: usize,
+}
+
+impl Run {
+    fn goes_on(&self, index: u64, file: &Arc<BaseFile>, at: u64) -> bool {
+        let pages = self.pages as u64;
+        let behind = index == self.first + pages && at == self.at + pages;
+        behind && Arc::ptr_eq(file, &self.file) && self.pages < RUN / PAGE
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) enum Domain {
     File,
     Dir,
     Symlink,
+    There,
 }
 
 /// Mixes numbers in their order.
@@ -55,6 +56,11 @@ pub(super) fn bytes(bytes: &[u8]) -> u128 {
 /// A page's bytes; 0 for zeros, as they must count like a hole.
 pub(super) fn page(bytes: &[u8; PAGE]) -> u128 {
     if is_zero(bytes) { 0 } else { xxh3_128(bytes) }
+}
+
+/// Stands for a page that was not read yet: where it is, on this machine.
+pub(super) fn placeholder(device: u64, inode: u64, index: u64) -> u128 {
+    mix(Domain::There, [device, inode, index].map(u128::from))
 }
 
 /// A page's share of its file's sum.

@@ -150,7 +150,8 @@ impl DiskImage {
 
     /// An empty root directory of mode 0755, last changed at the epoch.
     pub fn new() -> Self {
-        let mut image = Self { nodes: OrdMap::new(), sum: 0, hidden: OrdSet::new() };
+        let (nodes, hidden) = (OrdMap::new(), OrdSet::new());
+        let mut image = Self { nodes, sum: 0, hidden, base: Arc::default() };
         image.insert_dir(Self::ROOT, Attributes::new(0o755));
         image.change(Self::ROOT, |root| root.add_path(hash::ROOT_PLACE));
         image

@@ -1,10 +1,12 @@
 //! One page of file bytes with its hash: the unit of sharing between images.
 //!
-//! Not for partial pages: the bytes of a page that lie beyond a file's length are the file's
-//! affair.
+//! Its bytes are in memory, or still in the file that they were found in. Not for partial pages: the
+//! bytes of a page that lie beyond a file's length are the file's affair.
 
-use std::ops::Deref;
+use std::borrow::Cow;
+use std::sync::Arc;
 
+use super::base::BaseFile;
 use super::hash;
 
 /// Bytes per page: that of the page cache on the machines whose crashes are modelled.
@@ -13,8 +15,40 @@ pub const PAGE: usize = 4096;
 /// A page that knows its hash, so that putting a known page into another image hashes no byte.
 #[derive(Clone)]
 pub struct Page {
-    bytes: [u8; PAGE],
+    bytes: Bytes,
     hash: u128,
+}
+
+#[derive(Clone)]
+enum Bytes {
+    Here(Box<[u8; PAGE]>),
+    There(There),
+}
+
+/// A page of a file of the start directory.
+#[derive(Clone)]
+struct There {
+    file: Arc<BaseFile>,
+    index: u64,
+    /// Whether the hash is that of the bytes; until they are read for it, it stands for the place.
+    resolved: bool,
+}
+
+impl There {
+    fn offset(&self) -> u64 {
+        self.index.saturating_mul(PAGE as u64)
+    }
+
+    fn read(&self) -> [u8; PAGE] {
+        let mut bytes = [0; PAGE];
+        self.file.read(&mut bytes, self.offset());
+        bytes
+    }
+
+    /// Whether the file ends so early that zeros begin here at the latest.
+    fn ends_before(&self, at: usize) -> bool {
+        self.file.len().saturating_sub(self.offset()) <= at as u64
+    }
 }
 
 impl Page {
@@ -25,9 +59,33 @@ impl Page {
     /// If there are more than [`PAGE`] bytes.
     pub fn new(bytes: &[u8]) -> Self {
         assert!(bytes.len() <= PAGE, "{} bytes do not fit into a page", bytes.len());
-        let mut page = [0; PAGE];
+        let mut page = Box::new([0; PAGE]);
         page[..bytes.len()].copy_from_slice(bytes);
-        Self::from(page)
+        Self { hash: hash::page(&page), bytes: Bytes::Here(page) }
+    }
+
+    /// A page of a file, which is not read for it.
+    pub(super) fn there(file: &Arc<BaseFile>, index: u64) -> Self {
+        let (device, inode) = file.id();
+        let there = There { file: Arc::clone(file), index, resolved: false };
+        Self { hash: hash::placeholder(device, inode, index), bytes: Bytes::There(there) }
+    }
+
+    /// The bytes. Those of a page that is still in its file are read anew each time: the kernel's page
+    /// cache is the only one (see [`DiskImage::check_base`](super::DiskImage::check_base)).
+    pub fn bytes(&self) -> Cow<'_, [u8; PAGE]> {
+        match &self.bytes {
+            Bytes::Here(bytes) => Cow::Borrowed(bytes),
+            Bytes::There(there) => Cow::Owned(there.read()),
+        }
+    }
+
+    /// Copies a part of the page, which must lie inside it.
+    pub(super) fn copy_to(&self, at: usize, part: &mut [u8]) {
+        match &self.bytes {
+            Bytes::Here(bytes) => part.copy_from_slice(&bytes[at..at + part.len()]),
+            Bytes::There(there) => there.file.read(part, there.offset() + at as u64),
+        }
     }
 
     /// Overwrites a part of the page.
@@ -36,19 +94,58 @@ impl Page {
     ///
     /// If the part does not lie inside the page.
     pub fn overwrite(&mut self, at: usize, bytes: &[u8]) {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        self.hash = hash::page(&self.bytes);
+        if let Bytes::There(there) = &self.bytes {
+            self.bytes = Bytes::Here(Box::new(there.read()));
+        }
+        if let Bytes::Here(page) = &mut self.bytes {
+            page[at..at + bytes.len()].copy_from_slice(bytes);
+            self.hash = hash::page(page);
+        }
+    }
+
+    /// Whether the bytes are in memory.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.bytes, Bytes::Here(_))
+    }
+
+    /// Where the bytes are, if the hash does not know them yet.
+    pub(super) fn unresolved(&self) -> Option<(&Arc<BaseFile>, u64)> {
+        match &self.bytes {
+            Bytes::There(there) if !there.resolved => Some((&there.file, there.index)),
+            _ => None,
+        }
+    }
+
+    /// The page with the hash of its bytes, which were read; `None` if these are zeros.
+    pub(super) fn resolved(&self, bytes: &[u8; PAGE]) -> Option<Self> {
+        let hash = hash::page(bytes);
+        let mut page = Self { bytes: self.bytes.clone(), hash };
+        if let Bytes::There(there) = &mut page.bytes {
+            there.resolved = true;
+        }
+        (hash != 0).then_some(page)
+    }
+
+    /// Whether there are only zeros from `at` on. Reads a page in its file only where its length does
+    /// not tell.
+    pub(super) fn is_zero_from(&self, at: usize) -> bool {
+        match &self.bytes {
+            _ if at == PAGE => true,
+            Bytes::Here(bytes) => is_zero(&bytes[at..]),
+            Bytes::There(there) if there.ends_before(at) => true,
+            Bytes::There(there) if there.resolved && at == 0 => self.hash == 0,
+            Bytes::There(there) => is_zero(&there.read()[at..]),
+        }
     }
 
     /// The hash of the page as if it held zeros from `visible` on.
     pub(super) fn hash_up_to(&self, visible: usize) -> u128 {
-        let (seen, rest) = self.bytes.split_at(visible);
-        if seen.is_empty() {
+        if visible == 0 {
             0
-        } else if is_zero(rest) {
+        } else if self.is_zero_from(visible) {
             self.hash
         } else {
-            Self::new(seen).hash
+            Self::new(&self.bytes()[..visible]).hash
         }
     }
 }
@@ -60,21 +157,20 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
 
 impl From<[u8; PAGE]> for Page {
     fn from(bytes: [u8; PAGE]) -> Self {
-        Self { hash: hash::page(&bytes), bytes }
+        Self { hash: hash::page(&bytes), bytes: Bytes::Here(Box::new(bytes)) }
     }
 }
 
-impl Deref for Page {
-    type Target = [u8; PAGE];
-
-    fn deref(&self) -> &[u8; PAGE] {
-        &self.bytes
-    }
-}
-
+/// By the bytes, which are not read where the place or the hashes tell.
 impl PartialEq for Page {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        if let (Bytes::There(a), Bytes::There(b)) = (&self.bytes, &other.bytes)
+            && (Arc::ptr_eq(&a.file, &b.file) && a.index == b.index)
+        {
+            return true;
+        }
+        let known = self.unresolved().is_none() && other.unresolved().is_none();
+        (!known || self.hash == other.hash) && self.bytes() == other.bytes()
     }
 }
 

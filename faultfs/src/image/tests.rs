@@ -20,7 +20,7 @@ use crate::FileKind;
 
 impl DiskImage {
     /// The hash from scratch: no running sum, no cached term, place or page hash.
-    fn rehash(&self) -> ImageHash {
+    pub(super) fn rehash(&self) -> ImageHash {
         let mut places = BTreeMap::from([(Self::ROOT, hash::ROOT_PLACE)]);
         let mut next = vec![(Self::ROOT, hash::ROOT_PLACE)];
         while let Some((dir, place)) = next.pop() {
@@ -245,8 +245,8 @@ fn the_order_of_pages_and_the_owner_of_bytes_count() {
     let (one, two) = (Page::new(&[1; PAGE]), Page::new(&[2; PAGE]));
     let write = |first: &Page, second: &Page| {
         let mut image = sample();
-        image.write(FILE, &**first, 0);
-        image.write(FILE, &**second, PAGE as u64);
+        image.write(FILE, &*first.bytes(), 0);
+        image.write(FILE, &*second.bytes(), PAGE as u64);
         image.hash()
     };
     assert_ne!(write(&one, &two), write(&two, &one));

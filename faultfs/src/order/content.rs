@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::build::{Builder, Place};
-use super::effect::{Change, EffectId, bytes_at, pages_of, put_bytes, usize_of};
+use super::effect::{Change, EffectId, bytes_at, overlay, pages_of, put_bytes, usize_of};
 use crate::{Allocation, Append, DataOrder, DiskImage, Fill, Inode, PAGE, Page, Tear, Truncated};
 
 const PAGE_LEN: u64 = PAGE as u64;
@@ -276,7 +276,7 @@ impl Builder {
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
         let units: Vec<_> = (len / unit..end.div_ceil(unit)).collect();
         let zeros = vec![0; usize_of(end - len)];
-        let before = Arc::from(&tail[usize_of(len % PAGE_LEN)..]);
+        let before = Arc::from(&tail.bytes()[usize_of(len % PAGE_LEN)..]);
         let change = Change::Bytes { inode, offset: len, before, after: zeros.into() };
         let places: Vec<_> = units.into_iter().map(|unit| Place::Data(inode, unit)).collect();
         let id = self.add(vec![change], &places);
@@ -339,15 +339,16 @@ impl Builder {
 
     /// What the disk holds in blocks that are free: for `stale` what a cut left, of this file or another.
     fn held(&self, inode: Inode, range: Range<u64>) -> Arc<[u8]> {
-        let byte = |offset: u64| {
-            let page = match self.rules.fill {
-                Fill::Stale => self.stale(inode, offset / PAGE_LEN),
-                Fill::Garbage | Fill::Zero => None,
-            };
-            let garbage = GARBAGE[usize_of(offset % GARBAGE.len() as u64)];
-            page.map_or(garbage, |page| page[usize_of(offset % PAGE_LEN)])
-        };
-        range.map(byte).collect()
+        let garbage = |offset: u64| GARBAGE[usize_of(offset % GARBAGE.len() as u64)];
+        let mut held: Vec<u8> = range.clone().map(garbage).collect();
+        if self.rules.fill == Fill::Stale {
+            for index in pages_of(range.start, range.end - range.start) {
+                if let Some(page) = self.stale(inode, index) {
+                    overlay(&mut held, range.start, index * PAGE_LEN, &page.bytes()[..]);
+                }
+            }
+        }
+        held.into()
     }
 
     /// The blocks of a file that lost its last name are free.

@@ -253,14 +253,14 @@ fn put_len(image: &mut DiskImage, inode: Inode, len: u64) {
 }
 
 fn fill_page(page: &mut Option<Arc<Page>>, start: u64, at: u64, fill: &[u8]) {
-    let mut bytes = page.as_ref().map_or([0; PAGE], |page| ***page);
+    let mut bytes = page.as_ref().map_or([0; PAGE], |page| page.bytes().into_owned());
     overlay(&mut bytes, start, at, fill);
     *page = Some(Arc::new(Page::from(bytes)));
 }
 
 /// Copies the part of `from`, which begins at `from_start`, that lies in `to`, which begins at
 /// `to_start`.
-fn overlay(to: &mut [u8], to_start: u64, from_start: u64, from: &[u8]) {
+pub(super) fn overlay(to: &mut [u8], to_start: u64, from_start: u64, from: &[u8]) {
     let start = to_start.max(from_start);
     let end = (to_start + to.len() as u64).min(from_start + from.len() as u64);
     if start < end {
@@ -284,7 +284,7 @@ pub(super) fn bytes_at(image: &DiskImage, inode: Inode, offset: u64, len: u64) -
     let mut bytes = vec![0; usize_of(len)];
     for index in pages_of(offset, len) {
         if let Some(page) = image.page(inode, index) {
-            overlay(&mut bytes, offset, index * PAGE as u64, &page[..]);
+            overlay(&mut bytes, offset, index * PAGE as u64, &page.bytes()[..]);
         }
     }
     bytes.into()

@@ -88,7 +88,8 @@ impl<W: Write> TraceWriter<W> {
         Self::begin_with(out, &BTreeMap::new(), start)
     }
 
-    /// Writes the header, notes about the run, and the start image.
+    /// Writes the header, notes about the run, and the start image. Bytes that the image left on disk are
+    /// read on the way; an error as of [`DiskImage::check_base`] if they changed.
     pub fn begin_with(mut out: W, notes: &Notes, start: &DiskImage) -> Result<Self, TraceError> {
         out.write_all(&MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
@@ -98,6 +99,7 @@ impl<W: Write> TraceWriter<W> {
             writer.put(&Record::Note { name: name.clone(), value: value.clone() })?;
         }
         record::of_image(start, &mut |record| writer.put(record))?;
+        start.check_base()?;
         Ok(writer)
     }
 

@@ -96,8 +96,9 @@ fn of_pages<E>(
     }
     for (index, page) in image.pages(inode) {
         let start = index.saturating_mul(PAGE as u64);
+        let bytes = page.bytes();
         let visible = image.len(inode).saturating_sub(start).min(PAGE as u64);
-        let visible = page.get(..usize::try_from(visible).unwrap_or(PAGE)).unwrap_or_default();
+        let visible = bytes.get(..usize::try_from(visible).unwrap_or(PAGE)).unwrap_or_default();
         let used = visible.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         if used > 0 {
             put(&Record::Page { inode, index, bytes: visible[..used].into() })?;

@@ -194,7 +194,8 @@ impl Node {
             }
             Bytes::SetPage(index, page) => {
                 let page = page.as_ref().map(|bytes| Page::new(bytes));
-                self.store(index * PAGE, page.as_ref().map_or(&[0; PAGE], |page| &**page));
+                let bytes = page.as_ref().map_or([0; PAGE], |page| page.bytes().into_owned());
+                self.store(index * PAGE, &bytes);
                 image.set_page(inode, *index as u64, page.map(Arc::new));
             }
             Bytes::SetLen(to) => {
