@@ -15,6 +15,7 @@
 //! ours.
 
 mod base;
+mod changes;
 mod diff;
 mod directory;
 mod file;
@@ -31,6 +32,7 @@ use std::time::SystemTime;
 
 use imbl::{OrdMap, OrdSet};
 
+pub use changes::ChangedEntry;
 pub use diff::{Difference, Differs};
 pub use hash::ImageHash;
 pub use page::{PAGE, Page};

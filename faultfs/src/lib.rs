@@ -12,6 +12,9 @@
 //! from a `Model`: its `PersistOrder` tells what can survive with what, and a `Window` yields the
 //! crash states of one crash point.
 //!
+//! With the feature `fuse`, a `Mount` serves a `SimFs` over a directory, so that its Trace tells what any
+//! program does there.
+//!
 //! # Words
 //!
 //! One word per thing, here and in the whole project:
@@ -50,6 +53,8 @@ mod fsync_failure;
 mod image;
 #[cfg(feature = "sim")]
 mod model;
+#[cfg(feature = "fuse")]
+mod mount;
 #[cfg(feature = "sim")]
 mod op;
 #[cfg(feature = "sim")]
@@ -70,12 +75,16 @@ pub use fault::{Errno, Fault, FaultPlan, FaultRule, Faults, Faulty, Pattern, Pat
 pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, Listed, LockMode, Metadata};
 pub use fsync_failure::FsyncFailure;
 #[cfg(feature = "sim")]
-pub use image::{Attributes, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs};
+pub use image::{
+    Attributes, ChangedEntry, Difference, Differs, DiskImage, ImageHash, Inode, PAGE, Page, Xattrs,
+};
 #[cfg(feature = "sim")]
 pub use model::{
     Allocation, Append, Barriers, DataOrder, Fdatasync, Fill, FsyncDir, FsyncFile, MetadataOrder,
     Model, ModelError, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
 };
+#[cfg(feature = "fuse")]
+pub use mount::{Fusermount, Mount, MountHelper, MountOptions, Probe, Seen, probe};
 #[cfg(feature = "sim")]
 pub use op::{Entry, Op, Reverted};
 #[cfg(feature = "sim")]

@@ -235,6 +235,19 @@ impl Op {
         }
     }
 
+    /// How many bytes it takes to keep, about.
+    pub(crate) fn weight(&self) -> u64 {
+        let bytes = match self {
+            Self::Write { bytes, .. } | Self::WriteBack { bytes, .. } => bytes.len(),
+            Self::Symlink { target, .. } => target.len(),
+            Self::SetXattr { name, value, .. } => {
+                name.len() + value.as_ref().map_or(0, |v| v.len())
+            }
+            _ => 0,
+        };
+        bytes as u64 + size_of::<Self>() as u64
+    }
+
     /// Whether paths may lead elsewhere after it.
     pub fn changes_names(&self) -> bool {
         matches!(

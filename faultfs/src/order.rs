@@ -76,7 +76,17 @@ impl PersistOrder {
     ///
     /// If the trace names inodes that do not exist, which reading a trace file checks.
     pub fn new(trace: &Trace, model: &Model) -> Self {
-        build::Builder::new(trace, model).build(trace)
+        let mut orders = Self::all(trace, std::slice::from_ref(model));
+        orders.pop().expect("one model has one order")
+    }
+
+    /// The orders under several models, in their order, which share the pages that the program wrote.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::new`] does.
+    pub fn all(trace: &Trace, models: &[Model]) -> Vec<Self> {
+        build::Builder::build_all(trace, models)
     }
 
     /// The model.
@@ -159,15 +169,14 @@ impl NewNode {
     }
 }
 
-/// A digest of what a replay needs to find again: the start, the events and the rules.
-fn digest(trace: &Trace, model: &Model) -> u64 {
+/// A digest of what a replay needs to find again: the start and the events; the rules are to be added.
+fn digest(trace: &Trace) -> Xxh3 {
     let mut hash = Xxh3::new();
     hash.update(&trace.start.hash().0.to_le_bytes());
     for event in &trace.events {
         hash.update(&postcard_of(event));
     }
-    hash.update(format!("{:?}", model.rules).as_bytes());
-    hash.digest()
+    hash
 }
 
 fn postcard_of(event: &Event) -> Vec<u8> {

@@ -6,11 +6,16 @@
 //! Not for deciding what a power cut leaves: this is the disk as the running programs see it. Not
 //! simulated: permissions, quotas, and a full disk.
 
+mod caller;
+mod clock;
 mod disk;
 mod errors;
 mod failed;
 mod file;
+#[cfg(feature = "fuse")]
+mod inodes;
 mod lock;
+mod names;
 mod path;
 
 use std::ffi::OsStr;
@@ -23,10 +28,15 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 
 use crate::{Access, DirEntry, DiskImage, Event, FileKind, Fs, Listed, Metadata, Op, Trace};
-use disk::{Disk, Rename};
+use names::Rename as RenameKind;
 use path::{Last, Place};
 
+pub(crate) use disk::Disk;
 pub use file::SimFile;
+#[cfg(feature = "fuse")]
+pub(crate) use inodes::SetXattr;
+#[cfg(feature = "fuse")]
+pub(crate) use names::Rename;
 
 /// What the umask takes from the mode of new files.
 const UMASK: u32 = 0o022;
@@ -54,9 +64,19 @@ impl SimFs {
         Self(Arc::new(Shared { disk: Mutex::new(disk), unlocked: Condvar::new() }))
     }
 
+    /// As [`Self::on`], with the machine's clock instead of its own: for programs that compare the times
+    /// of files with the time of day.
+    #[cfg(feature = "fuse")]
+    pub fn on_machine_clock(image: DiskImage) -> Self {
+        let disk = Mutex::new(Disk::on(image).with_machine_clock());
+        Self(Arc::new(Shared { disk, unlocked: Condvar::new() }))
+    }
+
     /// Writes down a promise to the outside, between the calls before and after it.
     pub fn mark(&self, text: &[u8]) {
-        self.disk().trace.events.push(Event::Mark(text.into()));
+        let disk = &mut *self.disk();
+        disk.recorded += (text.len() + size_of::<Event>()) as u64;
+        disk.trace.events.push(Event::Mark(text.into()));
     }
 
     /// The disk as programs see it now.
@@ -69,9 +89,23 @@ impl SimFs {
         self.disk().trace.clone()
     }
 
+    /// Begins the record anew: what is on the disk now is its start, and durable.
+    pub fn begin_anew(&self) {
+        let disk = &mut *self.disk();
+        disk.trace = Trace { start: disk.image.clone(), events: Vec::new() };
+        disk.recorded = 0;
+    }
+
     /// A panic of a user's thread leaves the disk as the last finished call left it.
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk_for(None)
+    }
+
+    /// The disk, for calls in the name of a task of the machine.
+    pub(crate) fn disk_for(&self, task: Option<u32>) -> MutexGuard<'_, Disk> {
+        let mut disk = self.0.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.callers.task = task;
+        disk
     }
 
     /// Waits until some lock was given back.
@@ -96,8 +130,7 @@ impl Fs for SimFs {
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<SimFile> {
         let disk = &mut *self.disk();
         let at = disk.free(path)?;
-        let inode = disk.new_inode();
-        disk.make(Op::Create { at, inode, mode: mode & !UMASK });
+        let inode = disk.create(at, mode & !UMASK);
         Ok(SimFile::open(self, disk, inode, Access::ReadWrite))
     }
 
@@ -134,8 +167,7 @@ impl Fs for SimFs {
     fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
         let disk = &mut *self.disk();
         let at = disk.free(path)?;
-        let inode = disk.new_inode();
-        disk.make(Op::Mkdir { at, inode, mode: mode & !UMASK });
+        disk.mkdir(at, mode & !UMASK);
         Ok(())
     }
 
@@ -149,50 +181,33 @@ impl Fs for SimFs {
             Last::Root => return fail(Errno::EBUSY),
         }
         let inode = place.existing()?;
-        match disk.kind(inode) {
-            FileKind::Dir if !disk.is_empty(inode) => fail(Errno::ENOTEMPTY),
-            FileKind::Dir => {
-                disk.make(Op::Rmdir { at: place.entry, inode });
-                disk.forget_if_gone(inode);
-                Ok(())
-            }
-            _ => fail(Errno::ENOTDIR),
-        }
+        disk.rmdir(place.entry, inode)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk().rename(from, to, Rename::Replace)
+        self.disk().rename_paths(from, to, RenameKind::Replace)
     }
 
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk().rename(from, to, Rename::NoReplace)
+        self.disk().rename_paths(from, to, RenameKind::NoReplace)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
-        self.disk().rename(one, other, Rename::Exchange)
+        self.disk().rename_paths(one, other, RenameKind::Exchange)
     }
 
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {
         let disk = &mut *self.disk();
         let inode = disk.existing(existing)?;
         let at = disk.free(new)?;
-        if disk.kind(inode) == FileKind::Dir {
-            return fail(Errno::EPERM);
-        }
-        disk.make(Op::Link { inode, at });
-        Ok(())
+        disk.link(inode, at)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
         let disk = &mut *self.disk();
         let place = Place::find(&disk.image, path)?;
         let inode = place.existing()?;
-        if disk.kind(inode) == FileKind::Dir {
-            return fail(Errno::EISDIR);
-        }
-        disk.make(Op::Unlink { at: place.entry, inode });
-        disk.forget_if_gone(inode);
-        Ok(())
+        disk.unlink(place.entry, inode)
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
@@ -202,9 +217,7 @@ impl Fs for SimFs {
         }
         let disk = &mut *self.disk();
         let at = disk.free(path)?;
-        let inode = disk.new_inode();
-        disk.make(Op::Symlink { at, inode, target: target.into() });
-        Ok(())
+        disk.symlink(at, target).map(drop)
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {

@@ -63,19 +63,22 @@ impl<'o> Window<'o> {
         for id in &step.durable {
             order.effect(*id).apply(&mut self.durable);
         }
-        let over = |id: &EffectId| {
-            step.durable.binary_search(id).is_ok() || step.gone.binary_search(id).is_ok()
-        };
-        self.pending.retain(|id| !over(id));
+        if !step.durable.is_empty() || !step.gone.is_empty() {
+            let over = |id: &EffectId| {
+                step.durable.binary_search(id).is_ok() || step.gone.binary_search(id).is_ok()
+            };
+            self.pending.retain(|id| !over(id));
+            self.needs.clear();
+            self.ends.clear();
+        }
         self.relate();
         true
     }
 
-    /// Finds out again which pending effects need which.
+    /// Finds out which pending effects need which, for those of which it is not known: as long as none
+    /// goes, what is known stays true.
     fn relate(&mut self) {
-        self.needs.clear();
-        self.ends.clear();
-        for id in &self.pending {
+        for id in &self.pending[self.ends.len()..] {
             for needed in self.order.required(*id, self.point) {
                 if let Ok(position) = self.pending.binary_search(&needed) {
                     self.needs.push(u32::try_from(position).expect("positions are effect numbers"));

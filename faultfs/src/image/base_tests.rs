@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 
 /// Leaves files of every length on disk.
 fn leave_all(dir: &Path) -> DiskImage {
-    ReadIn::new(0, usize::MAX).read(dir).unwrap()
+    ReadIn::new(0, usize::MAX).read(dir).unwrap().0
 }
 
 fn resolved(image: &DiskImage) -> DiskImage {
@@ -58,7 +58,8 @@ fn large_files_take_no_memory() {
     }
     large.seek(SeekFrom::Current(64 << 20)).unwrap();
     large.write_all(b"behind a hole").unwrap();
-    let mut lazy = DiskImage::read_in_lazily(dir.path()).unwrap();
+    let (mut lazy, special) = DiskImage::read_in_lazily(dir.path()).unwrap();
+    assert!(special.is_empty());
     let eager = DiskImage::read_in(dir.path()).unwrap();
     let inode = lazy.lookup(ROOT, b"large").unwrap();
     for _ in 0..2 {
@@ -82,7 +83,7 @@ fn small_files_and_those_beyond_the_limit_are_read() {
     for (name, len) in [("a", 4096), ("b", 4097), ("c", 4098), ("d", 4099)] {
         fs::write(dir.path().join(name), vec![b'x'; len]).unwrap();
     }
-    let image = ReadIn::new(PAGE as u64, 2).read(dir.path()).unwrap();
+    let (image, _) = ReadIn::new(PAGE as u64, 2).read(dir.path()).unwrap();
     let is_here = |name| {
         let inode = image.lookup(ROOT, name).unwrap();
         image.pages(inode).all(|(_, page)| page.is_here())

@@ -92,7 +92,7 @@ impl DiskImage {
 }
 
 /// Where two maps differ.
-fn key<'a, K, V>(item: &DiffItem<'a, 'a, K, V>) -> &'a K {
+pub(super) fn key<'a, K, V>(item: &DiffItem<'a, 'a, K, V>) -> &'a K {
     match item {
         DiffItem::Add(key, _)
         | DiffItem::Remove(key, _)
@@ -227,7 +227,7 @@ impl Diff<'_> {
 }
 
 /// The first offset below both lengths at which the bytes differ.
-fn first_difference(a: &Content, b: &Content) -> Option<u64> {
+pub(super) fn first_difference(a: &Content, b: &Content) -> Option<u64> {
     let zeros = [0; PAGE];
     for index in a.pages().diff(b.pages()).map(|item| key(&item)).copied() {
         let common = a.visible(index).min(b.visible(index));

@@ -116,7 +116,14 @@ impl DiskImage {
     /// pages of zeros are holes. Of the extended attributes those of programs (`user.`) are taken;
     /// owners are not. A FIFO, socket or device is an error, as a disk image cannot hold it.
     pub fn read_in(dir: &Path) -> io::Result<Self> {
-        ReadIn::new(u64::MAX, 0).read(dir)
+        let (image, special) = ReadIn::new(u64::MAX, 0).read(dir)?;
+        match special.first() {
+            None => Ok(image),
+            Some(path) => {
+                let why = "neither a file, nor a directory, nor a symbolic link";
+                Err(at(path)(io::Error::new(ErrorKind::Unsupported, why)))
+            }
+        }
     }
 
     /// As [`Self::read_in`], but the bytes of files larger than 256 KiB stay where they are: nothing is
@@ -126,7 +133,9 @@ impl DiskImage {
     ///
     /// The files must not change as long as this image, or any made from it, is used
     /// ([`Self::check_base`]); [`Self::resolve`] gives the image the hash that it has everywhere.
-    pub fn read_in_lazily(dir: &Path) -> io::Result<Self> {
+    ///
+    /// FIFOs, sockets and devices are left out; returns where they are, too.
+    pub fn read_in_lazily(dir: &Path) -> io::Result<(Self, Vec<PathBuf>)> {
         ReadIn::new(LAZY_ABOVE, MOST_OPEN).read(dir)
     }
 }
@@ -146,16 +155,18 @@ pub(super) struct ReadIn {
     most: usize,
     /// The nodes read so far, by device and inode number.
     known: BTreeMap<(u64, u64), Inode>,
+    /// What an image cannot hold.
+    special: Vec<PathBuf>,
     buf: Vec<u8>,
 }
 
 impl ReadIn {
     pub(super) fn new(above: u64, most: usize) -> Self {
         let (image, known) = (DiskImage::new(), BTreeMap::new());
-        Self { image, above, most, known, buf: vec![0; RUN] }
+        Self { image, above, most, known, special: Vec::new(), buf: vec![0; RUN] }
     }
 
-    pub(super) fn read(mut self, dir: &Path) -> io::Result<DiskImage> {
+    pub(super) fn read(mut self, dir: &Path) -> io::Result<(DiskImage, Vec<PathBuf>)> {
         let root = std::fs::metadata(dir).map_err(at(dir))?;
         let attributes = read_attributes(dir, &root).map_err(at(dir))?;
         self.image.set_attributes(DiskImage::ROOT, attributes);
@@ -164,7 +175,10 @@ impl ReadIn {
             let inode = if name.is_empty() {
                 parent
             } else {
-                let inode = self.node(&path).map_err(at(&path))?;
+                let Some(inode) = self.node(&path).map_err(at(&path))? else {
+                    self.special.push(path);
+                    continue;
+                };
                 self.image.set_entry(parent, name.as_bytes(), Some(inode));
                 inode
             };
@@ -175,14 +189,14 @@ impl ReadIn {
                 next.extend(names.into_iter().map(|name| (inode, name.clone(), path.join(name))));
             }
         }
-        Ok(self.image)
+        Ok((self.image, self.special))
     }
 
-    /// Adds what a path leads to, unless another path led there before.
-    fn node(&mut self, path: &Path) -> io::Result<Inode> {
+    /// Adds what a path leads to, unless another path led there before; `None` if an image cannot hold it.
+    fn node(&mut self, path: &Path) -> io::Result<Option<Inode>> {
         let found = std::fs::symlink_metadata(path)?;
         if let Some(inode) = self.known.get(&(found.dev(), found.ino())) {
-            return Ok(*inode);
+            return Ok(Some(*inode));
         }
         let inode = Inode(self.image.last_inode().0 + 1);
         let attributes = read_attributes(path, &found)?;
@@ -195,11 +209,10 @@ impl ReadIn {
             self.image.insert_file(inode, attributes);
             self.file(inode, path)?;
         } else {
-            let why = "neither a file, nor a directory, nor a symbolic link";
-            return Err(io::Error::new(ErrorKind::Unsupported, why));
+            return Ok(None);
         }
         self.known.insert((found.dev(), found.ino()), inode);
-        Ok(inode)
+        Ok(Some(inode))
     }
 
     fn file(&mut self, inode: Inode, path: &Path) -> io::Result<()> {

@@ -251,6 +251,12 @@ impl DiskImage {
         pages.map(|(index, page)| (*index, page))
     }
 
+    /// How many pages a file has that are no holes.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn page_count(&self, inode: Inode) -> usize {
+        self.file(inode).map_or(0, |content| content.pages().len())
+    }
+
     /// The pages in which a file differs from what it is in `other`; also pages that only one of the two
     /// has, and hidden ones. Lengths do not count.
     pub(crate) fn changed_pages(&self, other: &Self, inode: Inode) -> BTreeSet<u64> {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::effect::{Change, Effect, EffectId, NEVER};
 use super::{NewBody, NewNode, PersistOrder, Step, StepKind, count, digest};
 use crate::{Attributes, DiskImage, Event, Inode, MetadataOrder, Model, Op, Rules, Trace};
@@ -53,11 +55,12 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(trace: &Trace, model: &Model) -> Self {
+    fn new(trace: &Trace, model: &Model, mut digest: Xxh3) -> Self {
+        digest.update(format!("{:?}", model.rules).as_bytes());
         Self {
             rules: model.rules,
             model: model.clone(),
-            digest: digest(trace, model),
+            digest: digest.digest(),
             start: trace.start.clone(),
             cache: trace.start.clone(),
             full: trace.start.clone(),
@@ -71,19 +74,39 @@ impl Builder {
         }
     }
 
-    pub(super) fn build(mut self, trace: &Trace) -> PersistOrder {
+    /// The orders of one run under several models. What the program sees is the same under all of them,
+    /// so the pages that it wrote are made once.
+    pub(super) fn build_all(trace: &Trace, models: &[Model]) -> Vec<PersistOrder> {
+        let run = digest(trace);
+        let builder = |model| Self::new(trace, model, run.clone());
+        let mut builders: Vec<_> = models.iter().map(builder).collect();
+        let mut cache = trace.start.clone();
         for event in &trace.events {
-            self.begin_step();
-            match event {
-                Event::Op { op, time, .. } => self.op(op, *time),
-                Event::Mark(text) => {
-                    self.marks.push(Arc::clone(text));
-                    self.step().kind = StepKind::Mark;
-                }
+            if let Event::Op { op, time, .. } = event {
+                op.apply(&mut cache, *time);
             }
-            let end = count(self.effects.len());
-            self.step().effects.end = end;
+            for builder in &mut builders {
+                builder.event(event, &cache);
+            }
         }
+        builders.into_iter().map(Self::finish).collect()
+    }
+
+    /// One event further; `cache` is what the program sees after it.
+    fn event(&mut self, event: &Event, cache: &DiskImage) {
+        self.begin_step();
+        match event {
+            Event::Op { op, time, .. } => self.op(op, *time, cache),
+            Event::Mark(text) => {
+                self.marks.push(Arc::clone(text));
+                self.step().kind = StepKind::Mark;
+            }
+        }
+        let end = count(self.effects.len());
+        self.step().effects.end = end;
+    }
+
+    fn finish(self) -> PersistOrder {
         PersistOrder {
             start: self.start,
             model: self.model,
@@ -111,7 +134,7 @@ impl Builder {
         count(self.steps.len())
     }
 
-    fn op(&mut self, op: &Op, time: SystemTime) {
+    fn op(&mut self, op: &Op, time: SystemTime, cache: &DiskImage) {
         match op {
             Op::Create { inode, mode, .. } => self.node(*inode, NewBody::File, *mode, time),
             Op::Mkdir { inode, mode, .. } => self.node(*inode, NewBody::Dir, *mode, time),
@@ -120,8 +143,7 @@ impl Builder {
             }
             _ => {}
         }
-        let before = self.cache.clone();
-        op.apply(&mut self.cache, time);
+        let before = std::mem::replace(&mut self.cache, cache.clone());
         match op {
             Op::Write { inode, offset, bytes } => {
                 self.write(&before, *inode, *offset, bytes.len() as u64);
@@ -209,6 +231,14 @@ impl Builder {
         self.effect(id).journaled = true;
         if self.rules.metadata_order == MetadataOrder::Journal {
             self.follow(id, Place::Journal);
+        }
+    }
+
+    /// A length that enters the journal only at write-back does so behind all that is there already,
+    /// in the same transaction or a later one; where it will be is not known, so nothing follows it.
+    pub(super) fn behind_journal(&mut self, id: EffectId) {
+        if let Some(last) = self.last.get(&Place::Journal).copied() {
+            self.need(id, last);
         }
     }
 }

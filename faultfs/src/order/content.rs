@@ -88,6 +88,9 @@ impl Builder {
             self.behind_zeros(id, inode);
         }
         self.bytes(id);
+        if range.end > before && !self.effect(id).journaled {
+            self.behind_journal(id);
+        }
     }
 
     /// Bytes that were stored through a map: each unit by itself, in no order that a journal keeps.
@@ -178,7 +181,9 @@ impl Builder {
             && self.rules.data_order == DataOrder::Free
             && !flushed
             && (waits || !in_allocated_block);
-        if !late {
+        if late {
+            self.behind_journal(id);
+        } else {
             self.journal(id);
         }
     }

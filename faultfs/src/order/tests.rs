@@ -183,6 +183,25 @@ fn a_cut_comes_before_its_zeros_in_the_journal() {
     assert_eq!(counts(&disk.trace(), &["sequential", "ext4-data-journal"]), [4, 4]);
 }
 
+/// What a late size needs of the journal it needs still when a failed sync took the last of it away.
+#[test]
+fn a_late_size_comes_behind_what_was_in_the_journal_before_a_lost_change() {
+    let (disk, _) = disk_with_file(PAGE);
+    disk.create_new(path("/b"), 0o644).unwrap();
+    let disk = SimFs::on(disk.image());
+    let open = |name| disk.open(path(name), Access::ReadWrite).unwrap();
+    disk.mkdir(path("/d"), 0o755).unwrap();
+    let file = open("/a");
+    file.set_len(2 * PAGE as u64).unwrap();
+    open("/b").append(&[1; 10]).unwrap();
+    let _ = file.fail_sync(FsyncFailure::Btrfs);
+    let appended = |disk: &SimFs| !bytes(disk, "/b").is_empty();
+    for name in ["ext4", "xfs"] {
+        let model = Model::preset(name).unwrap();
+        assert_all(&disk.trace(), model, appended, |disk| exists(disk, "/d"));
+    }
+}
+
 /// A block of the start image counted as allocated by the first append in it, so that the second one
 /// was late, and later metadata could persist without its length.
 #[test]

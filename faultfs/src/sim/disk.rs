@@ -6,38 +6,45 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::thread::ThreadId;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 
+use super::caller::Callers;
+use super::clock::Clock;
 use super::errors::Errors;
 use super::fail;
 use super::lock::Locks;
+use super::names::Rename;
 use super::path::{self, Near, Place};
 use crate::{DiskImage, Entry, Event, FileKind, Inode, Metadata, Op, Trace};
 
-/// The clock of a new disk: 2026-01-01T00:00:00Z.
-const START: Duration = Duration::from_hours(490_896);
+/// Largest file, as on Linux: offsets are signed.
+pub(crate) const MAX_LEN: u64 = i64::MAX as u64;
 
-/// How much later each call is than the one before.
-const TICK: Duration = Duration::from_micros(1);
+/// Whether a range ends where an offset can point: rw_verify_area in fs/read_write.c.
+pub(super) fn fits(offset: u64, len: usize) -> bool {
+    offset.checked_add(len as u64).is_some_and(|end| end <= MAX_LEN)
+}
 
 /// The disk and all that is open on it.
-pub(super) struct Disk {
-    pub(super) image: DiskImage,
+pub(crate) struct Disk {
+    pub(crate) image: DiskImage,
     pub(super) trace: Trace,
-    threads: Vec<ThreadId>,
+    pub(super) callers: Callers,
+    /// How many bytes the record takes, about.
+    pub(super) recorded: u64,
     pub(super) locks: Locks,
     pub(super) errors: Errors,
-    /// How many open files each inode has; without a name and without one of these it is gone.
+    /// How many open files and others hold each inode; without a name and without one of these it is
+    /// gone.
     open: BTreeMap<Inode, u32>,
     /// How many threads wait for a lock.
     pub(super) waiting: u32,
     next_inode: u64,
     next_handle: u64,
     nonce: u64,
-    clock: SystemTime,
+    clock: Clock,
     near: Near,
 }
 
@@ -46,7 +53,8 @@ impl Default for Disk {
         Self {
             image: DiskImage::new(),
             trace: Trace::default(),
-            threads: Vec::new(),
+            callers: Callers::default(),
+            recorded: 0,
             locks: Locks::default(),
             errors: Errors::default(),
             open: BTreeMap::new(),
@@ -54,13 +62,19 @@ impl Default for Disk {
             next_inode: DiskImage::ROOT.0 + 1,
             next_handle: 0,
             nonce: 0,
-            clock: SystemTime::UNIX_EPOCH + START,
+            clock: Clock::default(),
             near: Near::default(),
         }
     }
 }
 
 impl Disk {
+    /// The same disk with the machine's clock.
+    #[cfg(feature = "fuse")]
+    pub(super) fn with_machine_clock(self) -> Self {
+        Self { clock: Clock::Machine, ..self }
+    }
+
     /// A disk that holds `image`; recording begins with it.
     pub(super) fn on(image: DiskImage) -> Self {
         let next_inode = image.last_inode().0 + 1;
@@ -68,10 +82,9 @@ impl Disk {
         Self { image, trace, next_inode, ..Self::default() }
     }
 
-    /// The clock: each look at it is later than the one before.
-    pub(super) fn tick(&mut self) -> SystemTime {
-        self.clock += TICK;
-        self.clock
+    /// The time by the disk's clock.
+    pub(crate) fn tick(&mut self) -> SystemTime {
+        self.clock.look()
     }
 
     /// See [`crate::Fs::nonce`]. The upper half stands for a process id; this disk has one process.
@@ -81,27 +94,22 @@ impl Disk {
     }
 
     /// Counts a further open file; returns its number, which is no other's.
-    pub(super) fn open(&mut self, inode: Inode) -> u64 {
-        *self.open.entry(inode).or_default() += 1;
+    pub(crate) fn open(&mut self, inode: Inode) -> u64 {
+        self.hold(inode);
         self.next_handle += 1;
         self.errors.sample(inode, self.next_handle);
         self.next_handle
     }
 
     /// Makes a change and writes it down.
-    pub(super) fn make(&mut self, op: Op) {
-        let me = std::thread::current().id();
-        let known = self.threads.iter().position(|thread| *thread == me);
-        let thread = known.unwrap_or_else(|| {
-            self.threads.push(me);
-            self.threads.len() - 1
-        });
+    pub(crate) fn make(&mut self, op: Op) {
+        let thread = self.callers.number();
         let time = self.tick();
         op.apply(&mut self.image, time);
         if op.changes_names() {
             self.near = Near::default();
         }
-        let thread = u32::try_from(thread).unwrap_or(u32::MAX);
+        self.recorded += op.weight();
         self.trace.events.push(Event::Op { thread, time, op });
     }
 
@@ -110,12 +118,24 @@ impl Disk {
         Inode(self.next_inode - 1)
     }
 
-    pub(super) fn kind(&self, inode: Inode) -> FileKind {
+    pub(crate) fn kind(&self, inode: Inode) -> FileKind {
         self.image.kind(inode).unwrap_or(FileKind::Other)
     }
 
-    pub(super) fn metadata(&self, inode: Inode) -> io::Result<Metadata> {
+    pub(crate) fn metadata(&self, inode: Inode) -> io::Result<Metadata> {
         self.image.metadata(inode).ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    /// Writes bytes at `offset`, or at the end where it is `None`; no bytes change nothing.
+    pub(crate) fn write(&mut self, to: Inode, buf: &[u8], offset: Option<u64>) -> io::Result<()> {
+        if !buf.is_empty() {
+            let offset = offset.unwrap_or_else(|| self.image.len(to));
+            if !fits(offset, buf.len()) {
+                return fail(Errno::EINVAL);
+            }
+            self.make(Op::Write { inode: to, offset, bytes: buf.into() });
+        }
+        Ok(())
     }
 
     /// The inode at `path`, which must exist; the last component is not followed.
@@ -147,12 +167,8 @@ impl Disk {
         }
     }
 
-    pub(super) fn is_empty(&self, dir: Inode) -> bool {
-        self.image.entries(dir).next().is_none()
-    }
-
-    pub(super) fn rename(&mut self, from: &Path, to: &Path, kind: Rename) -> io::Result<()> {
-        // The order of the kernel's answers: do_renameat2 in fs/namei.c.
+    /// Finds both paths of a rename and makes it.
+    pub(super) fn rename_paths(&mut self, from: &Path, to: &Path, kind: Rename) -> io::Result<()> {
         let from = Place::find(&self.image, from)?;
         let to = Place::find(&self.image, to)?;
         if !from.last.is_name() {
@@ -162,69 +178,31 @@ impl Disk {
             return fail(if kind == Rename::NoReplace { Errno::EEXIST } else { Errno::EBUSY });
         }
         let (inode, target) = (from.existing()?, to.found()?);
-        match (kind, target) {
-            (Rename::NoReplace, Some(_)) => return fail(Errno::EEXIST),
-            (Rename::Exchange, None) => return fail(Errno::ENOENT),
-            _ => {}
-        }
-        // vfs: a directory cannot move below itself, nor replace one that it is below.
-        if self.is_below(to.entry.dir, inode) {
-            return fail(Errno::EINVAL);
-        }
-        if let Some(replaced) = target {
-            if self.is_below(from.entry.dir, replaced) {
-                let exchange = kind == Rename::Exchange;
-                return fail(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
-            }
-            if replaced == inode {
-                return Ok(());
-            }
-            if kind != Rename::Exchange {
-                self.may_replace(inode, replaced)?;
-            }
-        }
-        let (from, to, replaced) = (from.entry, to.entry, target);
-        let exchange = kind == Rename::Exchange;
-        self.make(Op::Rename { inode, from, to, replaced, exchange });
-        if let Some(replaced) = replaced {
-            self.forget_if_gone(replaced);
-        }
-        Ok(())
-    }
-
-    fn may_replace(&self, inode: Inode, replaced: Inode) -> io::Result<()> {
-        match (self.kind(inode), self.kind(replaced)) {
-            (FileKind::Dir, FileKind::Dir) if !self.is_empty(replaced) => fail(Errno::ENOTEMPTY),
-            (FileKind::Dir, FileKind::Dir) => Ok(()),
-            (FileKind::Dir, _) => fail(Errno::ENOTDIR),
-            (_, FileKind::Dir) => fail(Errno::EISDIR),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether `dir` is `above` or somewhere below it.
-    fn is_below(&self, dir: Inode, above: Inode) -> bool {
-        let mut next = Some(dir);
-        while let Some(dir) = next {
-            if dir == above {
-                return true;
-            }
-            next = self.image.parent(dir);
-        }
-        false
+        self.rename(inode, (from.entry, to.entry), target, kind)
     }
 
     /// An inode without a name lives as long as it is open.
     pub(super) fn forget_if_gone(&mut self, inode: Inode) {
-        if self.image.links(inode) == 0 && !self.open.contains_key(&inode) {
+        let is_there = self.image.kind(inode).is_some();
+        if is_there && self.image.links(inode) == 0 && !self.open.contains_key(&inode) {
             self.image.forget(inode);
             self.errors.forget(inode);
         }
     }
 
-    pub(super) fn close(&mut self, inode: Inode, handle: u64) {
+    pub(crate) fn close(&mut self, inode: Inode, handle: u64) {
         self.locks.release(inode, handle);
         self.errors.close(handle);
+        self.let_go(inode);
+    }
+
+    /// Keeps an inode, also without a name, until it is let go.
+    pub(crate) fn hold(&mut self, inode: Inode) {
+        *self.open.entry(inode).or_default() += 1;
+    }
+
+    /// Takes back one [`Self::hold`].
+    pub(crate) fn let_go(&mut self, inode: Inode) {
         if let Some(count) = self.open.get_mut(&inode) {
             *count -= 1;
             if *count == 0 {
@@ -233,12 +211,4 @@ impl Disk {
         }
         self.forget_if_gone(inode);
     }
-}
-
-/// The flags of renameat2(2).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rename {
-    Replace,
-    NoReplace,
-    Exchange,
 }

@@ -15,7 +15,7 @@ use crate::{Attributes, DiskImage, Event, FileKind, FsyncFailure, Inode, Op, PAG
 
 impl Disk {
     /// A barrier, unless the open file is still to be told of an earlier error.
-    pub(super) fn sync(&mut self, inode: Inode, handle: u64, barrier: Op) -> io::Result<()> {
+    pub(crate) fn sync(&mut self, inode: Inode, handle: u64, barrier: Op) -> io::Result<()> {
         let told = self.errors.check(inode, handle);
         self.make(match told {
             Ok(()) => barrier,

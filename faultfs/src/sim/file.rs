@@ -6,16 +6,9 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 
 use super::disk::Disk;
+use super::disk::{MAX_LEN, fits};
 use super::{SimFs, fail};
 use crate::{Access, FileKind, FsFile, FsyncFailure, Inode, LockMode, Metadata, Op};
-
-/// Largest file, as on Linux: offsets are signed.
-const MAX_LEN: u64 = i64::MAX as u64;
-
-/// Whether a range ends where an offset can point: rw_verify_area in fs/read_write.c.
-fn fits(offset: u64, len: usize) -> bool {
-    offset.checked_add(len as u64).is_some_and(|end| end <= MAX_LEN)
-}
 
 /// An open file of a [`SimFs`].
 pub struct SimFile {
@@ -36,13 +29,7 @@ impl SimFile {
         if self.access == Access::Read {
             return fail(Errno::EBADF);
         }
-        if !buf.is_empty() {
-            let offset = offset.unwrap_or_else(|| disk.image.len(self.inode));
-            if !fits(offset, buf.len()) {
-                return fail(Errno::EINVAL);
-            }
-            disk.make(Op::Write { inode: self.inode, offset, bytes: buf.into() });
-        }
+        disk.write(self.inode, buf, offset)?;
         Ok(buf.len())
     }
 

@@ -12,7 +12,7 @@ use super::fail;
 use crate::{DiskImage, Entry, FileKind, Inode};
 
 /// Longest name of a directory entry, in bytes.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
 
 /// Longest path, in bytes, without the NUL that a system call adds.
 const PATH_MAX: usize = 4095;

@@ -1,0 +1,497 @@
+//! The FUSE protocol: each request of the kernel is handed on, and its answer is sent.
+//!
+//! Not for deciding anything: what a request does is in `names`, `content` and `attributes`. What is not
+//! here is answered with `ENOSYS`, upon which the kernel does without: flush (it has written back what
+//! was stored through maps by then), locks (kept by the kernel itself), `copy_file_range` (comes as
+//! writes), lseek for holes (the kernel knows pages that we were not sent yet).
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use fuser::{
+    AccessFlags, BsdFileFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr,
+    ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+
+use super::answer::{attributes, empty, entry, maker, sized};
+use super::attributes::{FOR_EVER, NewAttributes, has_xattr, list_xattrs};
+use super::content::{Write, is_barrier};
+use super::listing::Listings;
+use super::marks::Special;
+use super::shared::{Shared, lock};
+use crate::{FileKind, Inode};
+
+/// The most bytes of one write; more the kernel does not send (`fs.fuse.max_pages_limit`).
+const LARGEST_WRITE: u32 = 1 << 20;
+
+/// ioctls that ask what a terminal is like; libraries try them on every file.
+const TERMINAL: [u32; 2] = [0x5401, 0x5413];
+
+/// What serves the kernel.
+pub(super) struct Served {
+    pub(super) shared: Arc<Shared>,
+    pub(super) listings: Mutex<Listings>,
+    /// Whether files bypass the page cache.
+    pub(super) direct: bool,
+    /// Open files whose next sync is a part of a write that was recorded with it already.
+    pub(super) synced: Mutex<BTreeSet<u64>>,
+}
+
+impl Served {
+    /// Counts a request.
+    fn shared(&self) -> &Shared {
+        self.shared.seen().calls += 1;
+        &self.shared
+    }
+
+    fn how_opened(&self) -> FopenFlags {
+        if self.direct { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::empty() }
+    }
+
+    /// Opens what exists.
+    fn open_inode(&self, req: &Request, inode: Inode) -> io::Result<u64> {
+        let disk = &mut *self.shared().disk_for(req.pid());
+        disk.metadata(inode)?;
+        Ok(disk.open(inode))
+    }
+
+    fn close(&self, req: &Request, inode: Inode, handle: u64) {
+        if Special::of(inode).is_none() {
+            self.shared().disk_for(req.pid()).close(inode, handle);
+        }
+    }
+}
+
+impl Filesystem for Served {
+    fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        self.direct = config.add_capabilities(InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP).is_ok();
+        // Without it the kernel asks for an extended attribute before each write through the cache.
+        let _ = config.add_capabilities(InitFlags::FUSE_HANDLE_KILLPRIV_V2);
+        let _ = config.set_max_write(LARGEST_WRITE);
+        let mut seen = self.shared.seen();
+        seen.direct_mmap = self.direct;
+        seen.split_writes_possible = !self.direct;
+        Ok(())
+    }
+
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        entry(
+            reply,
+            match shared.look_up(disk, (Inode(parent.0), name.as_bytes())) {
+                // What is not there is remembered as well: inode 0 says so.
+                Ok(None) => {
+                    Ok(FileAttr { ino: INodeNo(0), ..shared.special_attributes(Special::Marks) })
+                }
+                Ok(Some(found)) => Ok(found),
+                Err(e) => Err(e),
+            },
+        );
+    }
+
+    fn forget(&self, req: &Request, ino: INodeNo, nlookup: u64) {
+        let shared = self.shared();
+        shared.forget(&mut shared.disk_for(req.pid()), Inode(ino.0), nlookup);
+    }
+
+    fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        let shared = self.shared();
+        let found = match Special::of(Inode(ino.0)) {
+            Some(special) => Ok(shared.special_attributes(special)),
+            None => shared.attributes(&shared.disk_for(req.pid()), Inode(ino.0)),
+        };
+        attributes(reply, found);
+    }
+
+    fn setattr(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        _atime: Option<TimeOrNow>,
+        modified: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        _fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let shared = self.shared();
+        let inode = Inode(ino.0);
+        let set = if let Some(special) = Special::of(inode) {
+            if let Some(len) = size {
+                shared.marks.set_len(special, len);
+            }
+            Ok(shared.special_attributes(special))
+        } else {
+            let disk = &mut *shared.disk_for(req.pid());
+            let new = NewAttributes { mode, uid, gid, len: size, modified };
+            let set = shared.set_attributes(disk, inode, &new);
+            set.and_then(|()| shared.attributes(disk, inode))
+        };
+        attributes(reply, set);
+    }
+
+    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
+        let disk = self.shared().disk_for(req.pid());
+        match disk.image.symlink_target(Inode(ino.0)) {
+            Some(target) => reply.data(target),
+            None => reply.error(Errno::EINVAL),
+        }
+    }
+
+    fn mknod(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let at = (Inode(parent.0), name.as_bytes());
+        entry(reply, shared.mknod(disk, at, (maker(req), mode)));
+    }
+
+    fn mkdir(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let at = (Inode(parent.0), name.as_bytes());
+        entry(reply, shared.make_node(disk, at, (maker(req), FileKind::Dir, mode)));
+    }
+
+    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let disk = &mut *self.shared().disk_for(req.pid());
+        empty(reply, Shared::remove(disk, (Inode(parent.0), name.as_bytes()), false));
+    }
+
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let disk = &mut *self.shared().disk_for(req.pid());
+        empty(reply, Shared::remove(disk, (Inode(parent.0), name.as_bytes()), true));
+    }
+
+    fn symlink(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let at = (Inode(parent.0), name.as_bytes());
+        let target = target.as_os_str().as_bytes();
+        entry(reply, shared.symlink(disk, at, (maker(req), target)));
+    }
+
+    fn rename(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let from = (Inode(parent.0), name.as_bytes());
+        let to = (Inode(newparent.0), newname.as_bytes());
+        empty(reply, shared.rename(disk, (from, to), flags));
+    }
+
+    fn link(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        newparent: INodeNo,
+        newname: &OsStr,
+        reply: ReplyEntry,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let at = (Inode(newparent.0), newname.as_bytes());
+        entry(reply, shared.link(disk, Inode(ino.0), at));
+    }
+
+    fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        if Special::of(Inode(ino.0)).is_some() {
+            return reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
+        }
+        match self.open_inode(req, Inode(ino.0)) {
+            Ok(handle) => reply.opened(FileHandle(handle), self.how_opened()),
+            Err(e) => reply.error(e.into()),
+        }
+    }
+
+    fn read(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let disk = &*self.shared().disk_for(req.pid());
+        reply.data(&Shared::read(disk, Inode(ino.0), offset, size));
+    }
+
+    fn write(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let write = Write {
+            offset,
+            bytes: data,
+            flags: flags.0,
+            mapped: write_flags.contains(WriteFlags::FUSE_WRITE_CACHE),
+            drop_privileges: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
+        };
+        let shared = self.shared();
+        let written = match Special::of(Inode(ino.0)) {
+            Some(special) => shared.write_special(special, &write),
+            None => shared.write(req.pid(), Inode(ino.0), &write),
+        };
+        // Through the page cache the kernel sends a sync of the whole file behind the write.
+        if !self.direct && !write.mapped && is_barrier(flags.0) {
+            lock(&self.synced).insert(fh.0);
+        }
+        match written {
+            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+            Err(e) => reply.error(e.into()),
+        }
+    }
+
+    fn release(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.close(req, Inode(ino.0), fh.0);
+        reply.ok();
+    }
+
+    fn flush(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        _fh: FileHandle,
+        _lock_owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn fsync(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let shared = self.shared();
+        let is_part = !self.direct && lock(&self.synced).remove(&fh.0);
+        if is_part || Special::of(Inode(ino.0)).is_some() {
+            return reply.ok();
+        }
+        let disk = &mut *shared.disk_for(req.pid());
+        empty(reply, Shared::sync(disk, Inode(ino.0), fh.0, datasync));
+    }
+
+    fn opendir(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        match self.open_inode(req, Inode(ino.0)) {
+            Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
+            Err(e) => reply.error(e.into()),
+        }
+    }
+
+    fn readdir(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let disk = &*self.shared().disk_for(req.pid());
+        lock(&self.listings).read((disk, Inode(ino.0)), fh.0, offset, &mut reply);
+        reply.ok();
+    }
+
+    fn releasedir(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        reply: ReplyEmpty,
+    ) {
+        lock(&self.listings).close(fh.0);
+        self.close(req, Inode(ino.0), fh.0);
+        reply.ok();
+    }
+
+    fn fsyncdir(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        datasync: bool,
+        reply: ReplyEmpty,
+    ) {
+        let disk = &mut *self.shared().disk_for(req.pid());
+        empty(reply, Shared::sync(disk, Inode(ino.0), fh.0, datasync));
+    }
+
+    fn statfs(&self, req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        let shared = self.shared();
+        let used = shared.disk_for(req.pid()).recorded();
+        let (all, free) = (shared.memory / 4096, shared.memory.saturating_sub(used) / 4096);
+        reply.statfs(all, free, free, 1 << 32, 1 << 32, 4096, 255, 4096);
+    }
+
+    fn setxattr(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _position: u32,
+        reply: ReplyEmpty,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let new = (name.as_bytes(), value);
+        empty(reply, shared.set_xattr(disk, Inode(ino.0), new, flags));
+    }
+
+    fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let (disk, inode) = (self.shared().disk_for(req.pid()), Inode(ino.0));
+        let value = has_xattr(inode, name.as_bytes());
+        let value = value.and_then(|()| disk.xattr(inode, name.as_bytes()).map(<[u8]>::to_vec));
+        sized(reply, size, value);
+    }
+
+    fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        sized(reply, size, Ok(list_xattrs(&self.shared().disk_for(req.pid()), Inode(ino.0))));
+    }
+
+    fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let (mut disk, inode) = (self.shared().disk_for(req.pid()), Inode(ino.0));
+        let removed = has_xattr(inode, name.as_bytes());
+        empty(reply, removed.and_then(|()| disk.remove_xattr(inode, name.as_bytes())));
+    }
+
+    /// Asked only where nobody but root is here: who may do everything, but run what nobody may run.
+    fn access(&self, req: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        let disk = self.shared().disk_for(req.pid());
+        let barred = disk
+            .metadata(Inode(ino.0))
+            .is_ok_and(|found| found.kind == FileKind::File && found.mode & 0o111 == 0);
+        if mask.contains(AccessFlags::X_OK) && (barred || Special::of(Inode(ino.0)).is_some()) {
+            return reply.error(Errno::EACCES);
+        }
+        reply.ok();
+    }
+
+    fn create(
+        &self,
+        req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let at = (Inode(parent.0), name.as_bytes());
+        match shared.make_node(disk, at, (maker(req), FileKind::File, mode)) {
+            Ok(file) => {
+                let handle = FileHandle(disk.open(Inode(file.ino.0)));
+                reply.created(&FOR_EVER, &file, Generation(0), handle, self.how_opened());
+            }
+            Err(e) => reply.error(e.into()),
+        }
+    }
+
+    fn ioctl(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        _fh: FileHandle,
+        _flags: IoctlFlags,
+        cmd: u32,
+        _in_data: &[u8],
+        _out_size: u32,
+        reply: ReplyIoctl,
+    ) {
+        if !TERMINAL.contains(&cmd) {
+            self.shared().seen().refuse("ioctl");
+        }
+        reply.error(Errno::ENOTTY);
+    }
+
+    fn fallocate(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        _fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let shared = self.shared();
+        if Special::of(Inode(ino.0)).is_some() {
+            return reply.error(Errno::EOPNOTSUPP);
+        }
+        let disk = &mut *shared.disk_for(req.pid());
+        empty(reply, shared.allocate(disk, Inode(ino.0), (offset, length), mode));
+    }
+}

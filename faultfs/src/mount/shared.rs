@@ -1,0 +1,126 @@
+//! What all requests of a mount share: the disk, the owners, what the kernel knows, and the counts.
+//!
+//! Not for the protocol (`serve`), and nothing here is part of a crash state: owners and what is open
+//! do not outlive a power cut in a disk image.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::errno::Errno;
+
+use super::marks::{Marks, Output};
+use super::seen::Seen;
+use crate::sim::Disk;
+use crate::{FileKind, Inode, SimFs};
+
+/// The set-group-id bit: what is made in a directory with it belongs to the directory's group.
+const SET_GROUP: u32 = 0o2000;
+
+/// Takes a lock; a panic of another holder leaves what it protects as it was.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// User and group.
+pub(super) type Owner = (u32, u32);
+
+/// The state of a mount.
+pub(super) struct Shared {
+    pub(super) disk: SimFs,
+    pub(super) marks: Marks,
+    seen: Mutex<Seen>,
+    inodes: Mutex<Inodes>,
+    /// To whom belongs what the disk began with.
+    pub(super) owner: Owner,
+    /// The most bytes that the record may take.
+    pub(super) memory: u64,
+}
+
+#[derive(Default)]
+struct Inodes {
+    /// How many times the kernel was told of each: it forgets as many, and till then may ask.
+    known: BTreeMap<Inode, u64>,
+    /// Those that do not belong to the owner of the rest.
+    owners: BTreeMap<Inode, Owner>,
+}
+
+impl Shared {
+    pub(super) fn new(disk: &SimFs, owner: Owner, memory: u64, output: Output) -> Self {
+        let (seen, inodes) = (Mutex::default(), Mutex::default());
+        Self { disk: disk.clone(), marks: Marks::new(output), seen, inodes, owner, memory }
+    }
+
+    /// The disk, for a request of this task.
+    pub(super) fn disk_for(&self, task: u32) -> MutexGuard<'_, Disk> {
+        self.disk.disk_for(Some(task))
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+
+    /// `ENOSPC` when `more` bytes would be too many for the record.
+    pub(super) fn has_room(&self, disk: &Disk, more: usize) -> io::Result<()> {
+        if disk.recorded().saturating_add(more as u64) <= self.memory {
+            return Ok(());
+        }
+        self.seen().out_of_memory = true;
+        Err(Errno::ENOSPC.into())
+    }
+
+    /// The kernel is told of an inode once more.
+    pub(super) fn remember(&self, disk: &mut Disk, inode: Inode) {
+        let count = &mut *lock(&self.inodes);
+        let count = count.known.entry(inode).or_default();
+        if *count == 0 {
+            disk.hold(inode);
+        }
+        *count += 1;
+    }
+
+    /// The kernel forgets an inode as often as it was told of it: it will not ask for it any more.
+    pub(super) fn forget(&self, disk: &mut Disk, inode: Inode, times: u64) {
+        let inodes = &mut *lock(&self.inodes);
+        let Some(count) = inodes.known.get_mut(&inode) else { return };
+        *count = count.saturating_sub(times);
+        if *count == 0 {
+            inodes.known.remove(&inode);
+            disk.let_go(inode);
+            if disk.image.kind(inode).is_none() {
+                inodes.owners.remove(&inode);
+            }
+        }
+    }
+
+    /// To whom an inode belongs.
+    pub(super) fn owner(&self, inode: Inode) -> Owner {
+        lock(&self.inodes).owners.get(&inode).copied().unwrap_or(self.owner)
+    }
+
+    pub(super) fn set_owner(&self, inode: Inode, owner: Owner) {
+        let owners = &mut lock(&self.inodes).owners;
+        if owner == self.owner {
+            owners.remove(&inode);
+        } else {
+            owners.insert(inode, owner);
+        }
+    }
+
+    /// To whom something new in a directory belongs, and its mode (inode(7): the set-group-ID bit).
+    pub(super) fn inherit(
+        &self,
+        disk: &Disk,
+        dir: Inode,
+        (maker, kind, mode): (Owner, FileKind, u32),
+    ) -> (Owner, u32) {
+        let above = disk.image.attributes(dir).map_or(0, |attributes| attributes.mode);
+        match above & SET_GROUP {
+            0 => (maker, mode),
+            bit => {
+                let bit = if kind == FileKind::Dir { bit } else { 0 };
+                ((maker.0, self.owner(dir).1), mode | bit)
+            }
+        }
+    }
+}
