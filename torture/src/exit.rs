@@ -24,6 +24,10 @@ pub enum Exit {
     Environment = 96,
     /// A violation was found, or what was read is damaged.
     Violation = 100,
+    /// The program that was to be recorded failed by itself.
+    ProgramFailed = 101,
+    /// The checker failed where nothing was lost, or could not be run: its verdicts tell nothing.
+    HarnessBroken = 102,
     /// Ended by Ctrl-C or SIGTERM; the report is partial.
     Interrupted = 130,
 }
@@ -38,6 +42,8 @@ Exit codes:
     5  nothing found, but the run ended before everything was looked at
    96  the machine does not allow it (disk full, permissions, limits)
   100  a violation was found, or what was read is damaged
+  101  the program failed by itself, without any fault
+  102  the checker failed where nothing was lost, or could not be run
   130  ended by Ctrl-C or SIGTERM; the report is partial";
 
 impl From<Exit> for ExitCode {
@@ -63,6 +69,15 @@ pub enum Failure {
         /// The system's answer.
         source: io::Error,
     },
+    /// The program to be recorded failed.
+    #[error("{0}")]
+    Program(String),
+    /// The checker cannot be trusted.
+    #[error("{0}")]
+    Harness(String),
+    /// Ended by Ctrl-C or SIGTERM before there was anything to report.
+    #[error("ended by a signal; nothing was left behind")]
+    Interrupted,
     /// The machine let a writer down, for example by a full disk.
     #[error("{0}")]
     Machine(String),
@@ -86,6 +101,9 @@ impl Failure {
             Self::Store(error) => exit_of_store(error),
             Self::Usage(_) => Exit::Usage,
             Self::Machine(_) => Exit::Environment,
+            Self::Program(_) => Exit::ProgramFailed,
+            Self::Harness(_) => Exit::HarnessBroken,
+            Self::Interrupted => Exit::Interrupted,
             Self::System { source, .. } => exit_of_system(source, Exit::Unexpected),
             // Whoever closes our output has seen enough.
             Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Clean,

@@ -1,7 +1,6 @@
-//! `plugpull explore --store`: power cuts of the reference store, as deep as asked for; and one crash
-//! state again, by its token.
+//! `plugpull explore`: power cuts of a recorded program, or, with `--store`, of the reference store, as
+//! deep as asked for; and one crash state of the store again, by its token.
 
-mod clock;
 mod replay;
 
 use std::io::{self, Write};
@@ -12,7 +11,9 @@ use faultfs::Model;
 use plugpull_store::Options as StoreOptions;
 use serde_json::json;
 
+use crate::check_command;
 use crate::cli::{ExploreArgs, MessageFormat};
+use crate::clock::{Deadline, Heartbeat};
 use crate::exit::{Exit, Failure};
 use crate::explore::{Bounds, Tier};
 use crate::models_command::load;
@@ -21,16 +22,21 @@ use crate::power_cut::{Campaign, Plan, Summary, label};
 use crate::report::power_cut::{bound, finding, findings, row, table, tallies};
 use crate::signals::Stop;
 use crate::subject::{Run, Workload};
-use clock::{Deadline, Heartbeat};
 
 /// What an exploration cannot see; said by every report.
 const NOT_LOOKED_AT: &str = "disks that fail or lie, calls that fail, more than one machine, and \
     what the simulated disk does not have (docs/limits.md)";
 
+/// Most legal sets of one crash point of the store that are gone through.
+const STORE_WINDOW: u64 = 65_536;
+
 /// Runs it.
 pub fn run(args: &ExploreArgs) -> Result<Exit, Failure> {
+    if let Some(recording) = &args.recording {
+        return check_command::explore(recording, args);
+    }
     if !args.store {
-        let text = "say what to explore: --store is the reference store, the only subject so far";
+        let text = "say what to explore: a recording (plugpull record makes one), or --store";
         return Err(Failure::Usage(text.to_owned()));
     }
     let store = planted_options(StoreOptions::default(), args.planted())?;
@@ -39,21 +45,25 @@ pub fn run(args: &ExploreArgs) -> Result<Exit, Failure> {
     }
     let campaign = campaign(args, store)?;
     let stop = Stop::listen()?;
-    let deadline = Deadline::after(args.budget.and_then(Budget::time));
+    let deadline = Deadline::after(args.search.budget.and_then(Budget::time));
     let mut out = io::stdout().lock();
     start(&mut out, args, &campaign)?;
     let mut heartbeat = Heartbeat::new();
     let summary = campaign.run(&|| stop.asked() || deadline.is_over(), &mut |done| match args
+        .search
         .message_format
     {
         MessageFormat::JsonLines => writeln!(out, "{}", row(done)).map_err(Failure::from),
         MessageFormat::Human => {
-            heartbeat.beat(&format!("{} under {}", label(done.run), done.model.name));
+            heartbeat.beat(|rows| {
+                let (run, model) = (label(done.run), &done.model.name);
+                format!("{rows} searches done, the last {run} under {model}")
+            });
             Ok(())
         }
     })?;
     let exit = judge(&summary, &stop);
-    match args.message_format {
+    match args.search.message_format {
         MessageFormat::Human => human(&mut out, &summary, exit)?,
         MessageFormat::JsonLines => json_lines(&mut out, &summary, exit)?,
     }
@@ -80,7 +90,8 @@ impl Budget {
         }
     }
 
-    fn time(self) -> Option<Duration> {
+    /// The time, if it is one.
+    pub fn time(self) -> Option<Duration> {
         match self {
             Self::Time(time) => Some(time),
             Self::States(_) => None,
@@ -89,25 +100,27 @@ impl Budget {
 }
 
 fn campaign(args: &ExploreArgs, store: StoreOptions) -> Result<Campaign, Failure> {
-    let models = match args.model.as_slice() {
+    let search = &args.search;
+    let models = match search.model.as_slice() {
         [] => Model::presets().to_vec(),
         names => names.iter().map(|name| load(name)).collect::<Result<_, _>>()?,
     };
     let workloads = workloads(args)?;
-    let first = seed_of(&args.seed);
+    let first = seed_of(&search.seed);
     let seeds = (0..args.runs).map(|n| first.wrapping_add(n));
     let runs = seeds.flat_map(|seed| {
         let run =
             move |workload: &Workload| Run { options: store, ..run_of(*workload, seed, args) };
         workloads.iter().map(run).collect::<Vec<_>>()
     });
-    let tier = Tier::ALL[usize::from(args.tier)];
-    let budget = match args.budget {
+    let tier = Tier::ALL[usize::from(search.tier)];
+    let budget = match search.budget {
         Some(Budget::States(states)) => states,
         _ => u64::MAX,
     };
-    let bounds = Bounds { budget, window: args.window, seed: first, ..Bounds::of(tier) };
-    let jobs = args.jobs.unwrap_or_else(default_jobs);
+    let window = search.window.unwrap_or(STORE_WINDOW);
+    let bounds = Bounds { budget, window, seed: first, ..Bounds::of(tier) };
+    let jobs = search.jobs.unwrap_or_else(default_jobs);
     let plan = Plan { bounds, jobs, recrash: args.recrash.max(1) };
     Ok(Campaign { runs: runs.collect(), models, plan })
 }
@@ -137,7 +150,7 @@ pub(crate) fn default_jobs() -> usize {
 fn start(out: &mut impl Write, args: &ExploreArgs, campaign: &Campaign) -> Result<(), Failure> {
     let models: Vec<_> = campaign.models.iter().map(|model| model.name.as_str()).collect();
     let plan = campaign.plan;
-    if args.message_format == MessageFormat::JsonLines {
+    if args.search.message_format == MessageFormat::JsonLines {
         let start = json!({
             "event": "start",
             "version": 1,

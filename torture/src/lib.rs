@@ -12,19 +12,31 @@
 //! looked at, under these models, with this seed.
 
 pub mod audit_command;
+pub mod check;
+pub mod check_command;
 pub mod cli;
+pub mod clock;
+pub mod doctor_command;
+pub mod examine;
 pub mod exit;
 pub mod explore;
 pub mod explore_command;
+pub mod findings;
 pub mod kill;
+mod memory;
 pub mod models_command;
+pub mod namespace;
 pub mod options;
 pub mod oracle;
 pub mod plan;
 pub mod power_cut;
 pub mod probe;
 pub mod process;
+pub mod record;
+pub mod record_command;
+pub mod replay_command;
 pub mod report;
+pub mod search;
 pub mod signals;
 pub mod steps;
 pub mod store_command;
@@ -61,6 +73,10 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Torture(args) => torture_command::run(args),
         Command::Audit(args) => audit_command::run(args),
+        Command::Check(args) => check_command::run(args),
+        Command::Record(args) => record_command::run(args),
+        Command::Replay(args) => replay_command::run(args),
+        Command::Doctor(args) => doctor_command::run(args),
         Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),

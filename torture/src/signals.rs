@@ -34,6 +34,11 @@ impl Stop {
         Ok(stop)
     }
 
+    /// As if somebody had asked: what is left to do is told as not done.
+    pub fn asked_already() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
     /// Whether to end now.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -60,7 +60,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn new(points: u32) -> Self {
+    /// Nothing of a run with so many crash points.
+    pub fn new(points: u32) -> Self {
         Self { points, tiers: Vec::new(), skipped: Vec::new() }
     }
 

@@ -17,6 +17,7 @@ use faultfs::{DiskImage, ImageHash, PersistOrder, Window};
 
 pub use coverage::{Coverage, Skipped, Tier, TierCount};
 pub use parallel::{Checked, Found, Until, check};
+pub use tiers::random_set;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +57,19 @@ pub fn explore(
     bounds: Bounds,
     visit: &mut dyn FnMut(State) -> ControlFlow<()>,
 ) -> Coverage {
+    explore_until(order, bounds, &|| false, visit)
+}
+
+/// The same, also until `stop` says so: it is asked where no new state comes for a long time as well.
+pub fn explore_until(
+    order: &PersistOrder,
+    bounds: Bounds,
+    stop: &dyn Fn() -> bool,
+    visit: &mut dyn FnMut(State) -> ControlFlow<()>,
+) -> Coverage {
     let seen = BTreeSet::new();
-    let mut search =
-        Search { order, bounds, visit, seen, coverage: Coverage::new(order.events() + 1) };
+    let coverage = Coverage::new(order.events() + 1);
+    let mut search = Search { order, bounds, visit, stop, looks: 0, seen, coverage };
     for tier in Tier::ALL.into_iter().filter(|tier| *tier <= bounds.tier) {
         search.coverage.begin(tier);
         if search.tier(tier).is_break() {
@@ -74,12 +85,26 @@ struct Search<'o, 'v> {
     order: &'o PersistOrder,
     bounds: Bounds,
     visit: &'v mut dyn FnMut(State) -> ControlFlow<()>,
+    stop: &'v dyn Fn() -> bool,
+    /// Sets that were made and windows that were passed.
+    looks: u64,
     /// What was looked at: the number of Marks before it, and the image.
     seen: BTreeSet<(u32, ImageHash)>,
     coverage: Coverage,
 }
 
+/// How many sets and windows there are between two questions whether to stop: a question may look at a
+/// clock, and a set takes less than two of those.
+const ASK_EVERY: u64 = 32;
+
 impl<'o> Search<'o, '_> {
+    /// Breaks off when somebody asks for it.
+    fn go_on(&mut self) -> ControlFlow<()> {
+        self.looks += 1;
+        let ends = self.looks.is_multiple_of(ASK_EVERY) && (self.stop)();
+        if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
     /// Looks at a state, unless an equal one was seen.
     fn look(
         &mut self,
@@ -87,6 +112,7 @@ impl<'o> Search<'o, '_> {
         image: &DiskImage,
         survives: &[bool],
     ) -> ControlFlow<()> {
+        self.go_on()?;
         let count = self.coverage.last();
         count.enumerated += 1;
         if self.seen.contains(&(window.marks(), image.hash())) {

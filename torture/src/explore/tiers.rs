@@ -36,6 +36,7 @@ impl<'o> Search<'o, '_> {
                 if self.order.is_telling(window.point()) == telling {
                     visit(self, &window)?;
                 }
+                self.go_on()?;
                 if !window.advance() {
                     break;
                 }
@@ -135,14 +136,19 @@ impl<'o> Search<'o, '_> {
         ControlFlow::Continue(())
     }
 
-    /// A random legal set: each effect survives with one probability, drawn for the set, if it can.
     fn draw(&mut self, window: &Window<'o>, rng: &mut Rng) -> ControlFlow<()> {
-        let probability = rng.f64();
-        let mut survives = Vec::with_capacity(window.pending().len());
-        for position in 0..window.pending().len() {
-            let can_survive = window.needs(position).iter().all(|n| survives[*n as usize]);
-            survives.push(rng.f64() < probability && can_survive);
-        }
+        let survives = random_set(window, rng);
         self.look(window, &window.image(&survives), &survives)
     }
+}
+
+/// A random legal set: each effect survives with one probability, drawn for the set, if it can.
+pub fn random_set(window: &Window<'_>, rng: &mut Rng) -> Vec<bool> {
+    let probability = rng.f64();
+    let mut survives = Vec::with_capacity(window.pending().len());
+    for position in 0..window.pending().len() {
+        let can_survive = window.needs(position).iter().all(|n| survives[*n as usize]);
+        survives.push(rng.f64() < probability && can_survive);
+    }
+    survives
 }

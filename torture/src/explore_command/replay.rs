@@ -1,10 +1,8 @@
 //! One crash state of a recorded run again, by its token.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 
-use faultfs::{CrashState, DiskImage, PersistOrder, StateError};
+use faultfs::{CrashState, PersistOrder, StateError};
 use plugpull_store::Options as StoreOptions;
 use serde_json::json;
 
@@ -14,6 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::models_command::load;
 use crate::options::seed_of;
 use crate::power_cut::{label, losses};
+use crate::replay_command::write_out;
 use crate::report::power_cut::{effects, effects_json};
 use crate::subject::{Run, check};
 
@@ -25,12 +24,12 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
         let text = "--replay needs the --workload, --seed and --size that its line names";
         return Err(Failure::Usage(text.to_owned()));
     };
-    let model = match args.model.as_slice() {
+    let model = match args.search.model.as_slice() {
         [] => load(state.model())?,
         [name] => load(name)?,
         _ => return Err(Failure::Usage("a token is of one model".to_owned())),
     };
-    let run = Run { options: store, ..run_of(workload, seed_of(&args.seed), args) };
+    let run = Run { options: store, ..run_of(workload, seed_of(&args.search.seed), args) };
     let recorded = run.record();
     let order = PersistOrder::new(&recorded.trace, &model);
     let image = state.image(&order).map_err(usage)?;
@@ -43,7 +42,7 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
     let what = checked.violations;
     let exit = if what.is_empty() { Exit::Clean } else { Exit::Violation };
     let mut out = io::stdout().lock();
-    match args.message_format {
+    match args.search.message_format {
         MessageFormat::Human => {
             let events = recorded.trace.events.len();
             let point = state.point();
@@ -78,11 +77,4 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
         }
     }
     Ok(exit)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
-fn write_out(image: &DiskImage, dir: &Path) -> Result<(), Failure> {
-    let what = || format!("write the state to {}", dir.display());
-    fs::create_dir(dir).map_err(|e| Failure::system(what(), e))?;
-    image.write_out(dir).map_err(|e| Failure::system(what(), e))
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
+use crate::explore::Coverage;
 use crate::power_cut::{Finding, Lost, Row, Summary, label};
 
 /// How many findings are printed; the others are counted.
@@ -86,9 +87,8 @@ pub fn effects_json(pending: &[Lost]) -> Value {
     pending.iter().map(effect).collect()
 }
 
-/// One run under one model, for machines.
-pub fn row(row: &Row<'_>) -> Value {
-    let coverage = row.coverage;
+/// What was looked at in each tier, for machines.
+pub fn tiers_json(coverage: &Coverage) -> Value {
     let tier = |count: &crate::explore::TierCount| {
         json!({
             "tier": count.tier.to_string(),
@@ -97,6 +97,12 @@ pub fn row(row: &Row<'_>) -> Value {
             "complete": count.complete,
         })
     };
+    coverage.tiers.iter().map(tier).collect()
+}
+
+/// One run under one model, for machines.
+pub fn row(row: &Row<'_>) -> Value {
+    let coverage = row.coverage;
     let skipped = coverage.skipped.iter();
     let skipped = skipped.map(|s| json!({ "point": s.point, "pending": s.pending }));
     json!({
@@ -107,7 +113,7 @@ pub fn row(row: &Row<'_>) -> Value {
         "size": row.run.size,
         "model": row.model.name,
         "events": row.events,
-        "tiers": coverage.tiers.iter().map(tier).collect::<Vec<_>>(),
+        "tiers": tiers_json(coverage),
         "exhaustive": coverage.is_exhaustive(),
         "too_large": skipped.collect::<Vec<_>>(),
         "recrashed": row.recrashed,

@@ -1,23 +1,23 @@
-//! The clock of an exploration: when its budget of time is over, and when to say that it lives.
+//! The clock of a search: when its budget of time is over, and when to say that it lives.
 #![expect(clippy::disallowed_methods, reason = "a budget of time needs a clock")]
 
 use std::time::{Duration, Instant};
 
 /// When to end, if at any time.
-pub(super) struct Deadline(Option<Instant>);
+pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    pub(super) fn after(time: Option<Duration>) -> Self {
+    pub(crate) fn after(time: Option<Duration>) -> Self {
         Self(time.and_then(|time| Instant::now().checked_add(time)))
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.0.is_some_and(|end| Instant::now() >= end)
     }
 }
 
 /// A line on standard error every few seconds, so that nobody wonders.
-pub(super) struct Heartbeat {
+pub(crate) struct Heartbeat {
     next: Deadline,
     rows: u64,
 }
@@ -25,15 +25,16 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     const EVERY: Duration = Duration::from_secs(3);
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: Deadline::after(Some(Self::EVERY)), rows: 0 }
     }
 
-    pub(super) fn beat(&mut self, what: &str) {
+    /// Says how it goes, if it is time to; `tell` is told how often this was called.
+    pub(crate) fn beat(&mut self, tell: impl FnOnce(u64) -> String) {
         self.rows += 1;
         if self.next.is_over() {
             self.next = Deadline::after(Some(Self::EVERY));
-            eprintln!("  {} searches done, the last {what}", self.rows);
+            eprintln!("  {}", tell(self.rows));
         }
     }
 }

@@ -1,0 +1,117 @@
+//! What a run of a checker says about a state.
+//!
+//! The contract is as small as it can be: exit code 0 is content, everything else is a violation, and the
+//! last line says which. 126 and 127 are what a shell says when it could not start the program:
+//! then nothing was checked, and the harness is to be mended. Not for grouping violations.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use super::spawn::{Ran, Status};
+
+/// One state judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every checker was content.
+    Survived,
+    /// A checker was not.
+    Violated(Violation),
+    /// The state was not looked at, and why.
+    NotMeasured(String),
+    /// No checker could say anything, and why.
+    HarnessBroken(String),
+}
+
+/// Why a checker was not content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violation {
+    /// One line.
+    pub message: String,
+    /// The beginning of what it printed.
+    pub output: Vec<u8>,
+    /// How many bytes it printed after that.
+    pub dropped: u64,
+}
+
+impl Verdict {
+    /// A violation that a line tells.
+    pub(super) fn violated(message: impl Into<String>) -> Self {
+        Self::Violated(Violation { message: message.into(), ..Violation::default() })
+    }
+
+    /// A violation with all that the program printed.
+    pub(super) fn violated_with(message: String, ran: &Ran) -> Self {
+        let (output, dropped) = (ran.output.head().to_vec(), ran.output.dropped());
+        Self::Violated(Violation { message, output, dropped })
+    }
+}
+
+/// Codes by which a shell says that it could not start a program.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
+/// Judges a program that was run for at most `timeout`.
+pub fn judge(ran: &Ran, timeout: Duration) -> Verdict {
+    let line = ran.output.last_line();
+    let or_line = |otherwise: String| if line.is_empty() { otherwise } else { line.clone() };
+    match ran.status {
+        Status::Exited(0) => Verdict::Survived,
+        Status::Exited(code @ (NOT_EXECUTABLE | NOT_FOUND)) => {
+            let why = or_line("the program cannot be started".to_owned());
+            Verdict::HarnessBroken(format!("the checker exited with {code}: {why}"))
+        }
+        Status::NotStarted(errno) => {
+            let errno = Errno::from_raw(errno);
+            Verdict::HarnessBroken(format!("the checker cannot be started: {}", errno.desc()))
+        }
+        Status::Exited(code) => Verdict::violated_with(or_line(format!("exit status {code}")), ran),
+        // A program that was killed did not get to say its last word.
+        Status::Signaled(signal) => {
+            let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
+            Verdict::violated_with(format!("killed by {name}"), ran)
+        }
+        Status::TimedOut => Verdict::violated_with(format!("did not end within {timeout:?}"), ran),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Output;
+
+    fn judged(status: Status, text: &str) -> Verdict {
+        let mut output = Output::default();
+        output.add(text.as_bytes());
+        judge(&Ran { status, output, time: Duration::ZERO }, Duration::from_secs(10))
+    }
+
+    fn message(status: Status, text: &str) -> String {
+        match judged(status, text) {
+            Verdict::Violated(violation) => violation.message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_zero_is_content() {
+        assert_eq!(judged(Status::Exited(0), "whatever\n"), Verdict::Survived);
+        assert_eq!(message(Status::Exited(1), "one\nlost row 7\n\n"), "lost row 7");
+        assert_eq!(message(Status::Exited(3), ""), "exit status 3");
+        assert_eq!(message(Status::Signaled(11), "half a li"), "killed by SIGSEGV");
+        assert_eq!(message(Status::TimedOut, ""), "did not end within 10s");
+    }
+
+    #[test]
+    fn what_never_started_says_nothing_about_the_state() {
+        for (status, why) in [
+            (Status::Exited(127), "the checker exited with 127: sh: x: not found"),
+            (Status::Exited(126), "the checker exited with 126: sh: x: not found"),
+            (Status::NotStarted(2), "the checker cannot be started: No such file or directory"),
+        ] {
+            let expected = Verdict::HarnessBroken(why.to_owned());
+            assert_eq!(judged(status, "sh: x: not found\n"), expected);
+        }
+    }
+}

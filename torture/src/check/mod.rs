@@ -1,0 +1,34 @@
+//! Judging crash states of any program, by running checkers in them.
+//!
+//! A state is a [`faultfs::DiskImage`]; a worker shows it in its private [`Tree`], runs the checkers
+//! there one after another (`spawn`), and the first that is not content decides the [`Verdict`]. What a
+//! checker changed is undone before the next state, so that each state costs its difference from the
+//! one before, and the start of the checker.
+//!
+//! A survived state means that these checkers were content with it, no more. Not for choosing the
+//! states (`explore`), and not for what is reported of them.
+
+mod changes;
+mod checkers;
+mod judge;
+mod leftover;
+mod node;
+mod output;
+mod pool;
+mod spawn;
+#[cfg(test)]
+mod spawn_tests;
+mod step;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
+mod versions;
+mod worker;
+
+pub use checkers::{Builtin, Checker, CheckerError, Prepared};
+pub use judge::{Verdict, Violation, judge};
+pub use output::Output;
+pub use pool::{Job, Judged, Pool, Setup};
+pub use spawn::{Ran, Spawner, Status, Task};
+pub use tree::{Tree, TreeCounts, enter_private_namespace};
+pub use worker::{DIR_VARIABLE, MARKS_VARIABLE};

@@ -1,0 +1,87 @@
+//! Recording a program: it runs on a simulated disk that is mounted over its own directory, and all
+//! that it changes, syncs and promises is written down in one order.
+//!
+//! The directory itself is never touched: what is in it is the start of the simulated disk. Not for
+//! what becomes of the recording (`search`, `check`), and not for programs written over the seam, which
+//! need no mount.
+
+mod file;
+mod processes;
+mod program;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use faultfs::{Event, Trace};
+use serde::{Deserialize, Serialize};
+
+pub use file::{KEPT_IN, find_by_token};
+pub use program::record;
+
+/// What to record.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// The directory whose files are recorded; the program's working directory.
+    pub dir: PathBuf,
+    /// A command line for the shell that prepares the directory before the recording begins.
+    pub setup: Option<String>,
+    /// When the program is taken for hanging.
+    pub timeout: Duration,
+    /// Most bytes that the program may write.
+    pub memory: u64,
+    /// Whether what it prints goes to our standard output; else to standard error.
+    pub to_stdout: bool,
+}
+
+/// One recorded run: what it did, and what is known about it.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What is known about it.
+    pub about: About,
+    /// What it did.
+    pub trace: Trace,
+}
+
+/// What is known about a recorded run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The version of plugpull that recorded it.
+    pub plugpull: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The directory that was recorded.
+    pub dir: PathBuf,
+    /// The checkers, as they were given.
+    #[serde(default)]
+    pub checkers: Vec<String>,
+    /// How long the program ran, in seconds.
+    pub seconds: f64,
+    /// What the recorder could not see or play, in words.
+    #[serde(default)]
+    pub unseen: Vec<String>,
+    /// What a reader of the report should know, in words.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+impl Recording {
+    /// The number of Marks.
+    pub fn marks(&self) -> usize {
+        self.trace.events.iter().filter(|event| matches!(event, Event::Mark(_))).count()
+    }
+
+    /// The number of Ops.
+    pub fn ops(&self) -> usize {
+        self.trace.events.len() - self.marks()
+    }
+
+    /// Whether all Marks came after the last change, although there were several.
+    pub fn marks_came_late(&self) -> bool {
+        let last_op = self.trace.events.iter().rposition(|event| matches!(event, Event::Op { .. }));
+        let first_mark = self.trace.events.iter().position(|event| matches!(event, Event::Mark(_)));
+        matches!((first_mark, last_op), (Some(mark), Some(op)) if mark > op && self.marks() > 1)
+    }
+}

@@ -1,0 +1,275 @@
+//! The run that is recorded: mount, setup, program, and the end of all that it started.
+
+use std::ffi::OsStr;
+use std::io::{ErrorKind, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use faultfs::{DiskImage, Mount, MountHelper, MountOptions, Seen, SimFs};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, getgid, getuid};
+
+use super::{About, Program, Recording, processes};
+use crate::exit::Failure;
+use crate::namespace::Namespace;
+use crate::signals::Stop;
+
+/// How often we look whether the program has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Runs the program on a simulated disk over its directory and records it.
+///
+/// Its files stay in memory: the directory is only read, and nothing of the run is left on disk.
+pub fn record(program: &Program, namespace: Namespace, stop: &Stop) -> Result<Recording, Failure> {
+    let (start, special) = DiskImage::read_in_lazily(&program.dir)
+        .map_err(|e| Failure::Usage(format!("cannot record there: {e}")))?;
+    let disk = SimFs::on_machine_clock(start);
+    let cpu = first_cpu();
+    let mount = mount(program, namespace, &disk, cpu)?;
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+    let ran = run_all(program, &disk, &mount, cpu, stop);
+    let left = processes::kill_children();
+    let seen = mount.close();
+    // Before how the program ended, as that is why it failed.
+    if seen.as_ref().is_ok_and(|seen| seen.out_of_memory) && !stop.asked() {
+        return Err(Failure::Machine(format!(
+            "the program wrote more than {} bytes, which are kept in memory; allow more with --memory",
+            program.memory
+        )));
+    }
+    let seconds = ran?.as_secs_f64();
+    let seen = seen.map_err(|e| Failure::system("keep the simulated disk mounted", e))?;
+    let mut trace = disk.trace();
+    trace.start.resolve().map_err(|e| {
+        Failure::Usage(format!("{e}; record again while nobody else changes the directory"))
+    })?;
+    let mut recording = Recording { about: about(program, seconds), trace };
+    recording.about.unseen = unseen(&seen);
+    recording.about.warnings = warnings(&recording, &seen, left);
+    if !special.is_empty() {
+        let paths: Vec<_> = special.iter().map(|path| path.display().to_string()).collect();
+        let paths = paths.join(", ");
+        let warning = format!("left out, as no FIFO, socket or device can be recorded: {paths}");
+        recording.about.warnings.push(warning);
+    }
+    Ok(recording)
+}
+
+fn mount(
+    program: &Program,
+    namespace: Namespace,
+    disk: &SimFs,
+    cpu: Option<usize>,
+) -> Result<Mount, Failure> {
+    let to_stdout = program.to_stdout;
+    let options = MountOptions {
+        at: program.dir.clone(),
+        cpu,
+        memory: program.memory,
+        owner: (getuid().as_raw(), getgid().as_raw()),
+        helper: if namespace.is_own() { MountHelper::Direct } else { MountHelper::Fusermount },
+        allow_other: namespace == Namespace::Root,
+    };
+    let output = Box::new(move |bytes: &[u8]| {
+        // Whoever closes our output has seen enough.
+        let _ = if to_stdout {
+            std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush())
+        } else {
+            std::io::stderr().write_all(bytes)
+        };
+    });
+    Mount::open(disk, &options, output).map_err(|e| {
+        Failure::Machine(format!(
+            "cannot mount a simulated disk over {}: {e}; `plugpull doctor` tells what is missing",
+            program.dir.display()
+        ))
+    })
+}
+
+/// Setup and program, one after the other; how long the program ran.
+fn run_all(
+    program: &Program,
+    disk: &SimFs,
+    mount: &Mount,
+    cpu: Option<usize>,
+    stop: &Stop,
+) -> Result<Duration, Failure> {
+    if let Some(setup) = &program.setup {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(setup).stdout(std::io::stderr());
+        let (status, _) = run(command, program, cpu, stop)?;
+        processes::kill_children();
+        if !status.success() {
+            return Err(Failure::Program(format!("the setup failed: {}", tell(status))));
+        }
+        disk.begin_anew();
+    }
+    let name = program.command.first().map_or(OsStr::new(""), |name| name);
+    let mut command = Command::new(absolute(name));
+    command.args(program.command.get(1..).unwrap_or_default());
+    let stdout = open_for_marks(&mount.stdout_path())?;
+    command.stdout(stdout).env("PLUGPULL_MARK", mount.marks_path());
+    let (status, took) = run(command, program, cpu, stop)?;
+    processes::bury_dead();
+    if !status.success() {
+        return Err(Failure::Program(format!(
+            "the program failed by itself, without any fault: {}",
+            tell(status)
+        )));
+    }
+    Ok(took)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of the mount, which no store is over")]
+fn open_for_marks(path: &Path) -> Result<std::fs::File, Failure> {
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    opened.map_err(|e| Failure::system("open the program's output in the mount", e))
+}
+
+/// A program named by a path, from here; one named without a slash is searched for in `PATH`.
+pub(crate) fn absolute(name: &OsStr) -> PathBuf {
+    let path = Path::new(name);
+    if path.is_absolute()
+        || path.components().count() < 2 && !name.as_encoded_bytes().contains(&b'/')
+    {
+        return path.to_owned();
+    }
+    std::env::current_dir().map_or_else(|_| path.to_owned(), |here| here.join(path))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program that hangs is a matter of time")]
+fn run(
+    mut command: Command,
+    program: &Program,
+    cpu: Option<usize>,
+    stop: &Stop,
+) -> Result<(ExitStatus, Duration), Failure> {
+    command.current_dir(&program.dir).env("PLUGPULL_DIR", &program.dir).process_group(0);
+    if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        // In a process group of its own it would be stopped when it reads from the terminal.
+        command.stdin(Stdio::null());
+    }
+    let began = Instant::now();
+    let mut child = on_cpu(cpu, || command.spawn()).map_err(|e| {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let remedy = match e.kind() {
+            ErrorKind::NotFound if name.contains('/') => "there is no such program",
+            ErrorKind::NotFound => "it was not found in PATH",
+            ErrorKind::PermissionDenied => "make it executable with chmod +x",
+            _ => return Failure::Usage(format!("cannot start {name}: {e}")),
+        };
+        Failure::Usage(format!("cannot start {name}: {e}; {remedy}"))
+    })?;
+    loop {
+        if let Some(status) =
+            child.try_wait().map_err(|e| Failure::system("wait for the program", e))?
+        {
+            return Ok((status, began.elapsed()));
+        }
+        if stop.asked() {
+            end(&mut child);
+            return Err(Failure::Interrupted);
+        }
+        if began.elapsed() > program.timeout {
+            end(&mut child);
+            return Err(Failure::Program(format!(
+                "the program did not end within {}; allow more with --run-timeout",
+                humantime::format_duration(program.timeout)
+            )));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Kills the program and its process group; what left the group is killed later.
+fn end(child: &mut Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn tell(status: ExitStatus) -> String {
+    match status.signal().map(Signal::try_from) {
+        Some(Ok(signal)) => format!("killed by {signal}"),
+        Some(Err(_)) => "killed by a signal".to_owned(),
+        None => format!("exit status {}", status.code().unwrap_or(-1)),
+    }
+}
+
+/// The first processor we may run on. Program and simulated disk take turns on one: waking another
+/// processor for each call costs several times the call.
+fn first_cpu() -> Option<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
+}
+
+/// Does something that starts a process, which inherits the processor.
+fn on_cpu<T>(cpu: Option<usize>, start: impl FnOnce() -> T) -> T {
+    let here = Pid::from_raw(0);
+    let before = sched_getaffinity(here).ok();
+    let mut one = CpuSet::new();
+    if let (Some(_), Some(cpu)) = (&before, cpu)
+        && one.set(cpu).is_ok()
+    {
+        // Where it is refused the recording is slower, no more.
+        let _ = sched_setaffinity(here, &one);
+    }
+    let started = start();
+    if let Some(before) = before {
+        let _ = sched_setaffinity(here, &before);
+    }
+    started
+}
+
+fn about(program: &Program, seconds: f64) -> About {
+    About {
+        plugpull: env!("CARGO_PKG_VERSION").to_owned(),
+        command: program.command.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        dir: program.dir.clone(),
+        seconds,
+        ..About::default()
+    }
+}
+
+/// What the mount could not see or play.
+fn unseen(seen: &Seen) -> Vec<String> {
+    let mut unseen = vec!["sync, syncfs and sync_file_range, which no mount hears of".to_owned()];
+    if seen.mapped_writes > 0 {
+        unseen.push(format!(
+            "when {} pages were stored through memory maps: they are taken to be stored when they were \
+             written back",
+            seen.mapped_writes
+        ));
+    }
+    for (what, count) in &seen.refused {
+        unseen.push(format!("{what}, refused {count} times"));
+    }
+    unseen
+}
+
+fn warnings(recording: &Recording, seen: &Seen, left: u64) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if left > 0 {
+        warnings.push(format!("{left} processes outlived the program and were killed"));
+    }
+    if !seen.direct_mmap {
+        warnings.push(
+            "this kernel maps no files of a direct mount (Linux 6.6 does): writes may be recorded in \
+             pieces"
+                .to_owned(),
+        );
+    }
+    if recording.marks_came_late() {
+        warnings.push(
+            "all lines were printed after the last change: does the program flush its output after \
+             each line?"
+                .to_owned(),
+        );
+    }
+    warnings
+}

@@ -1,0 +1,255 @@
+//! The search of one recording: every model, tier by tier, each distinct crash state judged once.
+//!
+//! A state is judged by what a program that looks at the disk can tell: its image, and the Marks before
+//! the crash. Models share most of their states, so a verdict is written down in a [`Book`] and never
+//! asked for twice. Not for how a state is judged (`check`), nor for what violations mean (`findings`).
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use faultfs::{CrashState, DiskImage, ImageHash, Model, PersistOrder};
+
+use crate::check::{Verdict, Violation};
+use crate::explore::{Bounds, Coverage, State, Tier, explore_until};
+
+/// States that are handed to the judge at once: enough to keep all its workers busy.
+const BATCH: usize = 256;
+
+/// A crash state to be judged.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its disk, as the kernel finds it after the crash.
+    pub image: DiskImage,
+    /// The number of Marks before the crash.
+    pub marks: u32,
+}
+
+/// Who says what a state is worth.
+pub trait Judge {
+    /// The verdicts on these states, in their order. From the moment that `stop` says so, what is left is
+    /// not measured.
+    fn judge(&mut self, states: Vec<Asked>, stop: &dyn Fn() -> bool) -> Vec<Verdict>;
+}
+
+type Key = (u32, ImageHash);
+
+/// All verdicts so far.
+pub struct Book<'j> {
+    judge: &'j mut dyn Judge,
+    known: BTreeMap<Key, Verdict>,
+    asked: u64,
+}
+
+impl<'j> Book<'j> {
+    /// An empty book.
+    pub fn new(judge: &'j mut dyn Judge) -> Self {
+        Self { judge, known: BTreeMap::new(), asked: 0 }
+    }
+
+    /// How many states were judged.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// The verdict that is known already.
+    fn known(&self, key: Key) -> Option<&Verdict> {
+        self.known.get(&key)
+    }
+
+    /// The verdicts on these states, in their order; equal ones are judged once.
+    pub fn verdicts(&mut self, states: Vec<Asked>, stop: &dyn Fn() -> bool) -> Vec<Verdict> {
+        let keys: Vec<Key> = states.iter().map(|s| (s.marks, s.image.hash())).collect();
+        let mut new: BTreeMap<Key, Asked> = BTreeMap::new();
+        let mut order = Vec::new();
+        for (key, state) in keys.iter().zip(states) {
+            if !self.known.contains_key(key) && new.insert(*key, state).is_none() {
+                order.push(*key);
+            }
+        }
+        let asked: Vec<_> = order.iter().filter_map(|key| new.remove(key)).collect();
+        let mut fresh = BTreeMap::new();
+        for (key, verdict) in order.into_iter().zip(self.judge.judge(asked, stop)) {
+            fresh.insert(key, verdict);
+        }
+        let verdict = |key: &Key| {
+            let verdict = self.known.get(key).or_else(|| fresh.get(key)).cloned();
+            verdict.unwrap_or_else(|| Verdict::NotMeasured("it was not judged".to_owned()))
+        };
+        let verdicts = keys.iter().map(verdict).collect();
+        for (key, verdict) in fresh {
+            self.asked += u64::from(!matches!(verdict, Verdict::NotMeasured(_)));
+            // What was not measured may be yet.
+            if !matches!(verdict, Verdict::NotMeasured(_)) {
+                self.known.insert(key, verdict);
+            }
+        }
+        verdicts
+    }
+
+    /// The verdict on one state, asked for again although it is known.
+    pub fn again(&mut self, state: Asked, stop: &dyn Fn() -> bool) -> Option<Verdict> {
+        self.judge.judge(vec![state], stop).pop()
+    }
+
+    /// The verdict on one state.
+    pub fn verdict(&mut self, state: Asked, stop: &dyn Fn() -> bool) -> Verdict {
+        self.verdicts(vec![state], stop).pop().unwrap_or(Verdict::Survived)
+    }
+}
+
+/// A state in which something is wrong.
+#[derive(Clone, Debug)]
+pub struct Violated {
+    /// Its place in the order of the search.
+    pub number: u64,
+    /// Which one it is.
+    pub state: CrashState,
+    /// The number of Marks before the crash.
+    pub marks: u32,
+    /// What is wrong.
+    pub what: Violation,
+}
+
+/// What the search under one model showed.
+pub struct Searched {
+    /// The model.
+    pub model: Model,
+    /// What was looked at.
+    pub coverage: Coverage,
+    /// States in which nothing was wrong.
+    pub survived: u64,
+    /// States in which something was, in the order of the search.
+    pub violated: Vec<Violated>,
+    /// States that were made and not judged, and why the first one was not.
+    pub not_measured: u64,
+    /// Why the harness cannot be trusted, if it cannot.
+    pub broken: Option<String>,
+}
+
+impl Searched {
+    fn new(order: &PersistOrder) -> Self {
+        Self {
+            model: order.model().clone(),
+            coverage: Coverage::new(order.events() + 1),
+            survived: 0,
+            violated: Vec::new(),
+            not_measured: 0,
+            broken: None,
+        }
+    }
+
+    /// Whether all that was asked for was looked at.
+    pub fn is_complete(&self, tier: Tier) -> bool {
+        let reached = self.coverage.tiers.last().is_some_and(|count| count.tier == tier);
+        reached && self.coverage.is_complete() && self.not_measured == 0
+    }
+
+    /// Distinct states that were judged.
+    pub fn judged(&self) -> u64 {
+        self.survived + self.violated.len() as u64
+    }
+}
+
+/// Searches under all models, each tier under every model before the next one, until `stop`.
+pub fn search(
+    orders: &[PersistOrder],
+    bounds: Bounds,
+    book: &mut Book<'_>,
+    stop: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(&Searched),
+) -> Vec<Searched> {
+    let mut all: Vec<_> = orders.iter().map(Searched::new).collect();
+    for tier in Tier::ALL.into_iter().filter(|tier| *tier <= bounds.tier) {
+        for (searched, order) in all.iter_mut().zip(orders) {
+            if stop() {
+                return all;
+            }
+            *searched = search_one(order, Bounds { tier, ..bounds }, book, stop, progress);
+            if searched.broken.is_some() {
+                return all;
+            }
+        }
+    }
+    all
+}
+
+/// Searches under one model, up to a tier; what an earlier search judged is not judged again.
+pub fn search_one(
+    order: &PersistOrder,
+    bounds: Bounds,
+    book: &mut Book<'_>,
+    stop: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(&Searched),
+) -> Searched {
+    let mut walk =
+        Walk { found: Searched::new(order), waiting: Vec::new(), number: 0, book, stop, progress };
+    let coverage = explore_until(order, bounds, stop, &mut |state| {
+        walk.take(&state);
+        if walk.waiting.len() >= BATCH {
+            walk.judge();
+        }
+        let ends = walk.found.broken.is_some() || stop();
+        if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    walk.judge();
+    let mut found = walk.found;
+    found.violated.sort_by_key(|violated| violated.number);
+    found.coverage = coverage;
+    found
+}
+
+/// A search under way.
+struct Walk<'w, 'j> {
+    found: Searched,
+    waiting: Vec<(u64, CrashState, Asked)>,
+    number: u64,
+    book: &'w mut Book<'j>,
+    stop: &'w dyn Fn() -> bool,
+    progress: &'w mut dyn FnMut(&Searched),
+}
+
+impl Walk<'_, '_> {
+    fn take(&mut self, state: &State<'_, '_>) {
+        let number = self.number;
+        self.number += 1;
+        let marks = state.window.marks();
+        // Bytes beyond a length are no part of the hash, so it is that of the disk after the crash.
+        match self.book.known((marks, state.image.hash())) {
+            Some(Verdict::Survived) => self.found.survived += 1,
+            Some(verdict) => {
+                let verdict = verdict.clone();
+                let state = CrashState::new(state.window, state.survives);
+                self.note(number, state, marks, verdict);
+            }
+            None => {
+                let mut image = state.image.clone();
+                image.discard_hidden();
+                let state = CrashState::new(state.window, state.survives);
+                self.waiting.push((number, state, Asked { image, marks }));
+            }
+        }
+    }
+
+    fn judge(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let states = waiting.iter().map(|(_, _, asked)| asked.clone()).collect();
+        let verdicts = self.book.verdicts(states, self.stop);
+        for ((number, state, asked), verdict) in waiting.into_iter().zip(verdicts) {
+            self.note(number, state, asked.marks, verdict);
+        }
+        (self.progress)(&self.found);
+    }
+
+    fn note(&mut self, number: u64, state: CrashState, marks: u32, verdict: Verdict) {
+        match verdict {
+            Verdict::Survived => self.found.survived += 1,
+            Verdict::Violated(what) => {
+                self.found.violated.push(Violated { number, state, marks, what });
+            }
+            Verdict::NotMeasured(_) => self.found.not_measured += 1,
+            Verdict::HarnessBroken(why) => {
+                self.found.broken.get_or_insert(why);
+            }
+        }
+    }
+}
