@@ -19,8 +19,15 @@ plugpull explore --store --workload init --tier 1 --recrash 64
 plugpull torture --commits 50000 --kills 2000 --power-cuts 5
 # The tables of docs/findings.md are up to date.
 step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-matrix -- --check
+# The sample programs, the slow ones too, and their table.
+step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-subjects -- --check
 # Random traces against the definition, and every fault at every call of one seed.
 suite() { step cargo test --quiet --locked --release -p plugpull-tests --test suite -- "$@"; }
 PLUGPULL_CASES=50000 suite brute_force
 PLUGPULL_CASES=1 suite every_fault
+# Programs on the mounted disk: minutes of random I/O, and large ones that must come to what they come to
+# beside it.
+PLUGPULL_LONG=1 PLUGPULL_FSX_SECONDS=600 suite mount
+# Large programs under `plugpull check`, and how much memory they take.
+step ci/scale.sh
 step cargo bench --locked -p plugpull-benches --no-fail-fast

@@ -26,12 +26,17 @@ impl Limit {
     pub fn best(self, mut round: impl FnMut() -> Pairs) -> Pairs {
         let mut pairs = round();
         for _ in 1..ROUNDS {
-            if pairs.medians().is_none_or(|medians| self.holds(&medians)) {
+            if self.holds_for(&pairs) {
                 break;
             }
             pairs = round();
         }
         pairs
+    }
+
+    /// Whether it is not exceeded, as far as enough was measured to say.
+    pub fn holds_for(self, pairs: &Pairs) -> bool {
+        pairs.medians().is_none_or(|medians| self.holds(&medians))
     }
 
     /// Whether it is not exceeded.

@@ -58,6 +58,12 @@ impl Pairs {
         (sum(&self.store), sum(&self.raw))
     }
 
+    /// Adds a pair that was measured elsewhere.
+    pub fn add(&mut self, store: Duration, raw: Duration) {
+        self.store.push(store);
+        self.raw.push(raw);
+    }
+
     /// The medians; `None` when too little was measured to say.
     pub fn medians(&self) -> Option<Medians> {
         if self.store.len() < ENOUGH {

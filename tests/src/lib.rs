@@ -1,3 +1,5 @@
-//! The package of the integration tests (`suite/`), of the binaries they run, and of the matrix.
+//! The package of the integration tests (`suite/`), of the binaries they run, of the matrix of the store,
+//! and of the runner of the sample programs in `subjects/`.
 
 pub mod matrix;
+pub mod subjects;

@@ -32,7 +32,7 @@ const HANDLES: usize = 4;
 
 /// One call.
 #[derive(Clone, Debug)]
-enum Call {
+pub(crate) enum Call {
     Create(PathBuf, u32, usize),
     Open(PathBuf, Access, usize),
     Close(usize),
@@ -271,7 +271,7 @@ fn access() -> impl Strategy<Value = Access> {
     prop_oneof![Just(Access::Read), Just(Access::ReadWrite), Just(Access::Append)]
 }
 
-fn call() -> impl Strategy<Value = Call> {
+pub(crate) fn call() -> impl Strategy<Value = Call> {
     let slot = || 0..HANDLES;
     let mode = || prop_oneof![Just(0o644), Just(0o600), Just(0o755), Just(0o700)];
     let lock = prop_oneof![Just(LockMode::Shared), Just(LockMode::Exclusive)];
@@ -315,27 +315,34 @@ fn real_root() -> TempDir {
 }
 
 fn assert_agree(calls: &[Call]) {
+    let sim = SimFs::new();
+    assert_agrees(&sim, Path::new("/"), calls);
+    let trace = sim.trace();
+    let again = trace.image_after(trace.events.len());
+    assert_eq!(again.hash(), sim.image().hash(), "the trace does not lead to the same disk");
+}
+
+/// Makes the calls below an empty directory of a disk, and below one of the real disk.
+#[track_caller]
+pub(crate) fn assert_agrees<F: Fs + Clone>(other: &F, root: &Path, calls: &[Call]) {
     let dir = real_root();
     let mut real = World::new(RealFs, dir.path());
-    let mut sim = World::new(SimFs::new(), Path::new("/"));
+    let mut other = World::new(other.clone(), root);
     // So deep that three times `..` does not leave the directory.
     for _ in 0..5 {
         real.root.push("w");
-        sim.root.push("w");
+        other.root.push("w");
         real.fs.mkdir(&real.root, 0o755).unwrap();
-        sim.fs.mkdir(&sim.root, 0o755).unwrap();
+        other.fs.mkdir(&other.root, 0o755).unwrap();
     }
     for (n, call) in calls.iter().enumerate() {
-        let (real, sim) = (real.make(call), sim.make(call));
-        assert_eq!(sim, real, "call {n}: {call:?}, the simulated disk on the left");
+        let (real, other) = (real.make(call), other.make(call));
+        assert_eq!(other, real, "call {n}: {call:?}, the simulated disk on the left");
     }
-    let (mut real_tree, mut sim_tree) = (Vec::new(), Vec::new());
+    let (mut real_tree, mut other_tree) = (Vec::new(), Vec::new());
     real.tree(Path::new(""), &mut real_tree);
-    sim.tree(Path::new(""), &mut sim_tree);
-    assert_eq!(sim_tree, real_tree);
-    let trace = sim.fs.trace();
-    let again = trace.image_after(trace.events.len());
-    assert_eq!(again.hash(), sim.fs.image().hash(), "the trace does not lead to the same disk");
+    other.tree(Path::new(""), &mut other_tree);
+    assert_eq!(other_tree, real_tree);
 }
 
 /// Sequences of calls that fail on both disks would agree as well, and show nothing.

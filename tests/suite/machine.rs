@@ -15,7 +15,7 @@ const NOBODY: u32 = 65_534;
 
 /// Says that something was not measured, or fails where everything must be.
 #[track_caller]
-fn not_measured<T>(why: &str) -> Option<T> {
+pub(crate) fn not_measured<T>(why: &str) -> Option<T> {
     assert!(
         std::env::var_os("PLUGPULL_REQUIRE_ALL").is_none_or(|all| all != "1"),
         "not measured, and PLUGPULL_REQUIRE_ALL=1: {why}"
@@ -24,7 +24,14 @@ fn not_measured<T>(why: &str) -> Option<T> {
     None
 }
 
-fn is_root() -> bool {
+/// Whether a simulated disk can be mounted here.
+#[track_caller]
+pub(crate) fn may_mount() -> bool {
+    let may = is_root() && Path::new("/dev/fuse").exists();
+    may || not_measured::<()>("mounting needs root and /dev/fuse").is_some()
+}
+
+pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 

@@ -8,16 +8,20 @@
 )]
 #![expect(clippy::unwrap_used, reason = "what the fixtures need and do not get fails the test")]
 
+mod any_program;
 mod bad_input;
 mod brute_force;
+mod check;
 mod child;
 mod cli;
 mod conformance;
 mod explore;
+mod findings;
 mod litmus;
 mod machine;
 mod matrix;
 mod models;
+mod mount;
 mod planted;
 mod power_cut;
 mod program;
@@ -26,6 +30,7 @@ mod scratch;
 mod seeds;
 mod store;
 mod subject;
+mod subjects;
 mod taps;
 mod tidy;
 mod torture_run;

@@ -337,8 +337,10 @@ impl Definition {
     fn follows(&self, effect: &Effect, earlier: &Effect) -> bool {
         let rules = &self.rules;
         let same_place = earlier.places.iter().any(|place| effect.places.contains(place));
-        let journal =
-            rules.metadata_order == MetadataOrder::Journal && effect.journaled && earlier.journaled;
+        // A late length is journaled at some time after its write: behind what was there by then.
+        let journal = rules.metadata_order == MetadataOrder::Journal
+            && earlier.journaled
+            && (effect.journaled || effect.late);
         let shares_dir = |dir: Inode| effect.dirs().contains(&dir);
         let directory = rules.metadata_order == MetadataOrder::PerDirectory
             && earlier.dirs().into_iter().any(shares_dir);

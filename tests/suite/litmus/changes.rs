@@ -30,6 +30,9 @@ const CHANGES: &[Change] = &[
     ("order_in_one_directory", Buggy, "btrfs", |r| r.metadata_order = MetadataOrder::PerDirectory, Violated, Holds),
     ("order_over_two_directories", Buggy, "xfs", |r| r.metadata_order = MetadataOrder::PerDirectory, Holds, Violated),
     ("order_over_two_directories", Buggy, "posix", |r| r.metadata_order = MetadataOrder::Journal, Violated, Holds),
+    ("name_then_new_bytes", Buggy, "ext4", |r| r.metadata_order = MetadataOrder::None, Holds, Violated),
+    ("name_then_new_bytes", Buggy, "xfs", |r| r.metadata_order = MetadataOrder::PerDirectory, Holds, Violated),
+    ("name_then_new_bytes", Buggy, "btrfs", |r| r.metadata_order = MetadataOrder::Journal, Violated, Holds),
     ("overwrite_then_name", Buggy, "ext4", |r| r.data_order = DataOrder::Journal, Violated, Holds),
     ("overwrite_then_name", Buggy, "ext4-data-journal", |r| r.data_order = DataOrder::Free, Holds, Violated),
     ("rename_half_done", Buggy, "posix", |r| r.rename = RenameAtomicity::Split, Holds, Violated),
@@ -50,11 +53,10 @@ const CHANGES: &[Change] = &[
     ("record_over_two_sectors", Buggy, "xfs", |r| r.tear = Tear::Page, Violated, Holds),
     ("record_over_two_sectors", Fixed, "xfs", |r| r.tear = Tear::Bytes(64), Holds, Violated),
     ("new_file_without_its_directory", Buggy, "posix", |r| r.fsync_file = FsyncFile::CreatingEntry, Violated, Holds),
-    ("new_file_without_its_directory", Buggy, "ext4", |r| r.fsync_file = FsyncFile::Inode, Holds, Violated),
+    ("linked_name", Buggy, "ext4", |r| r.fsync_file = FsyncFile::Inode, Holds, Violated),
     ("linked_name", Buggy, "btrfs", |r| r.fsync_file = FsyncFile::CreatingEntry, Holds, Violated),
     ("linked_name", Buggy, "posix", |r| r.fsync_file = FsyncFile::OwnEntries, Violated, Holds),
     ("name_of_another_file", Buggy, "btrfs", |r| r.fsync_file = FsyncFile::Journal, Violated, Holds),
-    ("new_file_with_fdatasync", Buggy, "xfs", |r| r.fdatasync = Fdatasync::WithoutJournal, Holds, Violated),
     ("new_file_with_fdatasync", Buggy, "btrfs", |r| r.fdatasync = Fdatasync::WithoutJournal, Holds, Violated),
     ("new_directory_synced_itself", Buggy, "ext4", |r| r.fsync_dir = FsyncDir::Entries, Holds, Violated),
     ("earlier_in_another_directory", Buggy, "btrfs", |r| r.fsync_dir = FsyncDir::Journal, Violated, Holds),
@@ -181,11 +183,12 @@ const IDLE: &[(&str, &[&str])] = &[
     // is nothing that fsync does for names which fdatasync could leave out.
     ("posix", &["data_order", "allocation", "fdatasync"]),
     ("posix-split-rename", &["data_order", "allocation", "fdatasync"]),
-    // A new block waits for its bytes, so it never shows what was there before.
-    ("ext4", &["fill"]),
-    ("ext4-bob", &["fill"]),
+    // A new block waits for its bytes, so it never shows what was there before; a size that is made
+    // durable takes all earlier metadata along, its file's name too.
+    ("ext4", &["fill", "fdatasync"]),
+    ("ext4-bob", &["fill", "fdatasync"]),
     // A size that waits for no bytes shows none of them, in whichever place it is.
-    ("ext4-writeback", &["allocation"]),
+    ("ext4-writeback", &["allocation", "fdatasync"]),
     // As the control, but for the tear.
     (
         "ext4-data-journal",
@@ -194,8 +197,8 @@ const IDLE: &[(&str, &[&str])] = &[
     // Sizes wait and are in their place, so a rename or a later name comes after the bytes anyway,
     // and a size that is made durable takes the name along.
     ("ext4-nodelalloc", &["fill", "fdatasync", "replace_by_rename", "replace_by_truncate"]),
-    // Every size waits for its bytes.
-    ("xfs", &["fill"]),
+    // Every size waits for its bytes, and takes the name along.
+    ("xfs", &["fill", "fdatasync"]),
     // As xfs, and as posix without an order of metadata.
     ("btrfs", &["data_order", "allocation", "fill", "replace_by_truncate"]),
     // As posix; and what a barrier would keep does not matter where none is kept.

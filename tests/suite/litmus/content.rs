@@ -12,6 +12,7 @@ pairs! {
     new_block_before_bytes,
     tail_taken_for_a_record,
     new_bytes_then_name,
+    name_then_new_bytes,
     emptied_then_name,
     emptied_then_zeros,
     emptied_and_written,
@@ -137,12 +138,12 @@ fn tail_taken_for_a_record() -> Pair {
             sequential              3/0      3/0
             posix                   6/0      4/0   # zeros are the end of the log
             posix-split-rename      6/0      4/0
-            ext4                    4/0      4/0
-            ext4-bob                4/0      4/0
-            ext4-writeback          6/2      4/0   # secret there or not; none, its bytes, new
+            ext4                    3/0      4/0   # the size comes behind the removal
+            ext4-bob                3/0      4/0
+            ext4-writeback          4/1      4/0   # none; secret gone and none, its bytes, new
             ext4-data-journal       3/0      3/0
             ext4-nodelalloc         3/0      4/0
-            xfs                     4/0      4/0
+            xfs                     3/0      4/0
             btrfs                   4/0      4/0
             lying-disk              6/0      4/0
         ",
@@ -173,6 +174,37 @@ fn new_bytes_then_name() -> Pair {
             xfs                     5/1      4/0
             btrfs                   6/2      4/0   # done and no file; done and an empty one
             lying-disk              8/3      8/3
+        ",
+    }
+}
+
+/// The other way round a size overtakes nothing: written back late, it is in the journal behind all
+/// metadata from before the write.
+fn name_then_new_bytes() -> Pair {
+    Pair {
+        shows: "a rename may be lost while bytes survive that another file got after it",
+        start: |disk| {
+            disk.new_file("conf", OLD).new_file("tmp", NEW).new_file("log", &[b'o'; 4096]);
+        },
+        buggy: |disk| {
+            disk.rename("tmp", "conf").append("log", NEW);
+        },
+        fixed: |disk| {
+            disk.rename("tmp", "conf").fsync_dir("/").append("log", NEW);
+        },
+        holds: |crash| crash.is("conf", NEW) || crash.is("log", &[b'o'; 4096]),
+        counts: "
+            sequential              3/0      3/0   # none, the rename, both
+            posix                   6/2      4/0   # old, zeros, new; each +- the rename
+            posix-split-rename     12/4      6/0
+            ext4                    3/0      3/0   # the size is late, and never before the rename
+            ext4-bob                3/0      3/0
+            ext4-writeback          4/0      4/0
+            ext4-data-journal       3/0      3/0
+            ext4-nodelalloc         3/0      3/0
+            xfs                     3/0      3/0
+            btrfs                   4/1      3/0   # the bytes and the old name
+            lying-disk              6/2      6/2
         ",
     }
 }

@@ -1,0 +1,156 @@
+//! What other users can do, and what `plugpull doctor` says of the machine.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::thread;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use nix::unistd::{Gid, Uid};
+
+use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines};
+use crate::machine::{Nobody, not_measured};
+use crate::program::Ended;
+
+const NOBODY: u32 = 65_534;
+
+/// The device that FUSE is: misc, and its number there (devices.txt of the kernel's documentation).
+const FUSE: (u64, u64) = (10, 229);
+
+/// The mode with which everybody may use it.
+const OPEN: u32 = 0o666;
+
+/// A case whose directories belong to somebody without rights.
+fn case_of_nobody() -> Option<(Case, Nobody)> {
+    let (case, nobody) = (Case::new()?, Nobody::new()?);
+    for path in [case.path("data"), case.path("tmp"), case.path("data/f")] {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    Some((case, nobody))
+}
+
+/// Puts a `/dev/fuse` with this mode in the place of the machine's, for the calling thread and what it
+/// starts.
+fn bring_fuse(case: &Case, mode: u32) {
+    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+    let node = case.path("fuse");
+    mknod(&node, SFlag::S_IFCHR, Mode::empty(), makedev(FUSE.0, FUSE.1)).unwrap();
+    fs::set_permissions(&node, Permissions::from_mode(mode)).unwrap();
+    mount(Some(&node), "/dev/fuse", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+}
+
+fn as_nobody(case: &Case, nobody: &Nobody, args: &[&str]) -> Ended {
+    case.ends(case.prepared(nobody.command(), args))
+}
+
+/// Runs a test where `/dev/fuse` has this mode, and user namespaces may be made.
+#[track_caller]
+fn with_fuse(mode: u32, test: impl FnOnce(&Case, &Nobody) + Send + 'static) {
+    let Some((case, nobody)) = case_of_nobody() else { return };
+    let run = move || {
+        bring_fuse(&case, mode);
+        let doctor = as_nobody(&case, &nobody, &["doctor"]);
+        if doctor.out.contains("inside a user namespace") {
+            test(&case, &nobody);
+        } else {
+            let why = format!("user namespaces: {}", doctor.out);
+            let _: Option<()> = not_measured(&why);
+        }
+    };
+    if let Err(panic) = thread::spawn(run).join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn words<'a>(checker: &'a str, program: &'a str) -> Vec<&'a str> {
+    let mut args = vec!["check", "--dir", "data", "--checker", checker, "--"];
+    args.extend(program.split(' '));
+    args
+}
+
+#[test]
+fn a_user_without_rights_records_and_checks_in_a_user_namespace() {
+    with_fuse(OPEN, |case, nobody| {
+        let checker = case.script("checker.sh", PROMISED);
+        // Programs see who they are, and the state where it was recorded.
+        let who =
+            "test \"$(id -u)\" = 65534 && test -O f && test \"$PWD\" = \"$PLUGPULL_DIR\" || exit 3";
+        let program = case.script("program.sh", &format!("{who}; {CARELESS}"));
+        let found = as_nobody(case, nobody, &words(&checker, &program));
+        found.assert(100, &[]);
+        assert!(!found.err.contains("elsewhere"), "{}", found.err);
+        let again = found.out.lines().find_map(|line| line.trim().strip_prefix("again: plugpull "));
+        let again: Vec<_> = again.unwrap().split(' ').collect();
+        as_nobody(case, nobody, &again).assert(100, &[]);
+        let program = case.script("program.sh", CAREFUL);
+        as_nobody(case, nobody, &words(&checker, &program)).assert(0, &[]);
+    });
+}
+
+#[test]
+fn a_user_without_rights_leaves_nothing_running() {
+    with_fuse(OPEN, |case, nobody| {
+        let sleeper = case.script("sleeper.sh", "while :; do sleep 0.05; done");
+        let text = format!("(setsid {sleeper} > /dev/null &) ; {CAREFUL}");
+        let program = case.script("program.sh", &text);
+        let checker = format!("exit:(setsid {sleeper} > /dev/null 2>&1 &) ; grep -q value f");
+        let mut args = vec!["--model", "ext4", "--budget", "20"];
+        let words = words(&checker, &program);
+        args.splice(0..0, words[..5].iter().copied());
+        args.extend(&words[5..]);
+        let ended = as_nobody(case, nobody, &args);
+        assert!([Some(0), Some(5)].contains(&ended.code), "{ended:#?}");
+        assert!(ended.out.contains("outlived the program"), "{}", ended.out);
+    });
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    with_fuse(OPEN, |case, nobody| {
+        case.put("secret", "of root's");
+        let secret = case.dir().join("secret");
+        chown(&secret, Some(Uid::from_raw(0).as_raw()), Some(Gid::from_raw(0).as_raw())).unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        let program = case.script("program.sh", CARELESS);
+        let refused = as_nobody(case, nobody, &words("exit:true", &program));
+        refused.assert(2, &["secret", "Permission denied"]);
+    });
+}
+
+#[test]
+fn without_the_device_nothing_is_recorded_and_the_mend_is_named() {
+    with_fuse(0o600, |case, nobody| {
+        let program = case.script("program.sh", CARELESS);
+        let refused = as_nobody(case, nobody, &words("exit:true", &program));
+        refused.assert(96, &["cannot mount", "plugpull doctor"]);
+        let doctor = as_nobody(case, nobody, &["doctor"]);
+        assert_eq!(doctor.code, Some(96), "{doctor:#?}");
+        for part in ["MISSING", "/dev/fuse cannot be opened", "mend: ", "cannot be recorded here"] {
+            assert!(doctor.out.contains(part), "{part}: {}", doctor.out);
+        }
+        let json = as_nobody(case, nobody, &[&["doctor"], &JSON[..]].concat());
+        assert_eq!(json.code, Some(96));
+        assert_eq!(lines(&json).last().unwrap()["works"], false);
+    });
+}
+
+#[test]
+fn the_doctor_tells_people_and_machines_the_same() {
+    let Some(case) = Case::new() else { return };
+    let doctor = case.run(&["doctor"]);
+    doctor.assert(0, &[]);
+    assert!(doctor.out.contains("can be recorded and checked here"), "{}", doctor.out);
+    let json = case.run(&[&["doctor"], &JSON[..]].concat());
+    json.assert(0, &[]);
+    let told = lines(&json);
+    assert_eq!(told.last().unwrap()["works"], true);
+    for finding in json.events("doctor") {
+        let what = finding["what"].as_str().unwrap();
+        let line = doctor.out.lines().find(|line| line.contains(what)).unwrap();
+        assert!(line.contains(finding["state"].as_str().unwrap()), "{line}");
+        assert_eq!(finding["mend"] == serde_json::json!([]), finding["state"] == "ok");
+    }
+}
