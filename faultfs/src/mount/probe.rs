@@ -11,6 +11,7 @@ use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getgid, getuid};
 
 use super::{Mount, MountHelper, MountOptions};
 use crate::SimFs;
@@ -82,7 +83,7 @@ fn trial() -> io::Result<bool> {
         at: at.clone(),
         cpu: None,
         memory: 0,
-        owner: (0, 0),
+        owner: (getuid().as_raw(), getgid().as_raw()),
         helper: MountHelper::Direct,
         allow_other: false,
     };

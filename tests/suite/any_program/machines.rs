@@ -90,6 +90,16 @@ fn a_user_without_rights_records_and_checks_in_a_user_namespace() {
     });
 }
 
+/// The trial mount of the doctor once belonged to root, and was refused to whoever made it.
+#[test]
+fn the_doctor_finds_nothing_missing_for_a_user_without_rights() {
+    with_fuse(OPEN, |case, nobody| {
+        let doctor = as_nobody(case, nobody, &["doctor"]);
+        assert_eq!(doctor.code, Some(0), "{doctor:#?}");
+        assert!(doctor.out.contains("each write is recorded as it was made"), "{}", doctor.out);
+    });
+}
+
 #[test]
 fn a_user_without_rights_leaves_nothing_running() {
     with_fuse(OPEN, |case, nobody| {
