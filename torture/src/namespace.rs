@@ -44,7 +44,8 @@ pub fn enter() -> Result<Namespace, Failure> {
     Ok(namespace)
 }
 
-/// A mount namespace for the calling thread alone, for a process that has one of its own.
+/// A mount namespace and a working directory for the calling thread alone. Needs `CAP_SYS_ADMIN`, which
+/// [`enter`] gives in a user namespace.
 pub fn enter_thread() -> io::Result<()> {
     unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)?;
     Ok(make_private()?)

@@ -30,5 +30,5 @@ pub use judge::{Verdict, Violation, judge};
 pub use output::Output;
 pub use pool::{Job, Judged, Pool, Setup};
 pub use spawn::{Ran, Spawner, Status, Task};
-pub use tree::{Tree, TreeCounts, enter_private_namespace};
+pub use tree::{Tree, TreeCounts};
 pub use worker::{DIR_VARIABLE, MARKS_VARIABLE};

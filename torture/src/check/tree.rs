@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 
 use faultfs::DiskImage;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
 use super::changes::Watch;
@@ -27,15 +26,6 @@ use super::step::Step;
 /// any state that could be recorded, and a checker gone wild finds a full disk before the machine
 /// has no memory left. It is a limit, nothing is reserved.
 const TMPFS_OPTIONS: &str = "size=50%,mode=0755";
-
-/// Gives the calling thread a mount namespace and a working directory of its own, for
-/// [`Tree::mount`]. Needs `CAP_SYS_ADMIN`.
-pub fn enter_private_namespace() -> io::Result<()> {
-    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)?;
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
-    Ok(())
-}
 
 /// What a tree did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +63,7 @@ pub struct Tree {
 
 impl Tree {
     /// Mounts a memory file system over the directory `at`, an absolute path. To be called after
-    /// [`enter_private_namespace`] on the same thread, whose working directory it changes.
+    /// [`namespace::enter_thread`](crate::namespace::enter_thread) on the same thread, whose working directory it changes.
     pub fn mount(at: &Path) -> io::Result<Self> {
         let base = TempDir::with_prefix_in("plugpull-", outside(at)?)?;
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;

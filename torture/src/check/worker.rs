@@ -16,7 +16,8 @@ use super::checkers::State;
 use super::judge::Verdict;
 use super::pool::{Job, Setup};
 use super::spawn::Spawner;
-use super::tree::{Tree, TreeCounts, enter_private_namespace};
+use super::tree::{Tree, TreeCounts};
+use crate::namespace;
 
 /// Name of the variable with the path of the file that holds the Marks before the crash.
 pub const MARKS_VARIABLE: &str = "PLUGPULL_MARKS";
@@ -38,7 +39,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Makes the calling thread a worker: with mounts of its own where the machine allows it.
     pub(super) fn new(setup: Arc<Setup>) -> io::Result<Self> {
-        let mounted = enter_private_namespace().and_then(|()| Tree::mount(&setup.dir));
+        let mounted = namespace::enter_thread().and_then(|()| Tree::mount(&setup.dir));
         let (tree, elsewhere) = match mounted {
             Ok(tree) => (tree, None),
             Err(e) => (scratch()?, Some(e.to_string())),
