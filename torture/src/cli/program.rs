@@ -1,0 +1,157 @@
+//! Arguments of the commands that record a program and judge its crash states.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::MessageFormat;
+use crate::explore_command::Budget;
+
+/// How far a search looks, and how it tells.
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    /// A persistence model, or a file with one (`mine.toml`); may be given more than once [default: ext4,
+    /// xfs, btrfs and posix; for --store all presets]
+    #[arg(long)]
+    pub model: Vec<String>,
+    /// How far to look: 0 is everything kept or lost, 1 one loss, 2 every legal set, 3 also a sample
+    /// where those are too many
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub tier: u8,
+    /// When to end: a number of states for each run and model, or a time for everything (`10m`)
+    /// [default: 60s; none for --store]
+    #[arg(long, value_parser = Budget::parse)]
+    pub budget: Option<Budget>,
+    /// Most legal sets of one crash point to go through; a point with more is named, and sampled with
+    /// --tier 3 [default: 4096; 65536 for --store]
+    #[arg(long)]
+    pub window: Option<u64>,
+    /// Seed of the sample (for --store also of the runs): a number, or any text
+    #[arg(long, default_value = "1")]
+    pub seed: String,
+    /// Checks at the same time [default: one for each core]
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
+/// How crash states of a program are judged.
+#[derive(Clone, Debug, Args)]
+pub struct JudgeArgs {
+    /// What a state must pass.
+    #[arg(
+        long,
+        help = "What a state must pass: a command line, or one of exit:COMMAND, sqlite[:FILE], git[:DIR], \
+                store[:DIR], old-or-new:FILE,..., lines:FILE; may be given more than once"
+    )]
+    pub checker: Vec<String>,
+    /// Models whose violations fail the run, parted by commas, or `none` [default: those of ext4, xfs
+    /// and btrfs that are looked at; else all]
+    #[arg(long, value_delimiter = ',')]
+    pub fail_on: Vec<String>,
+    /// How long one checker may take
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Write the state of each finding to a directory below this one
+    #[arg(long)]
+    pub keep_states: Option<PathBuf>,
+}
+
+/// What is recorded.
+#[derive(Clone, Debug, Args)]
+pub struct ProgramArgs {
+    /// The directory whose files are recorded, the program's working directory [default: this one]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// A command line that prepares the directory; what it leaves is durable
+    #[arg(long)]
+    pub setup: Option<String>,
+    /// How long the program may run
+    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
+    pub run_timeout: Duration,
+    /// Most bytes that the program may write, which are kept in memory: `500M`, `4G`
+    #[arg(long, default_value = "4G", value_parser = bytes)]
+    pub memory: u64,
+    /// The program and its arguments
+    #[arg(required = true, last = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// Arguments of `plugpull record`.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// What is recorded
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// The file to write
+    #[arg(long, short, default_value = "run.plug")]
+    pub output: PathBuf,
+    /// The checkers that `explore` and `replay` use unless told otherwise
+    #[arg(long)]
+    pub checker: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
+/// Arguments of `plugpull check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// What is recorded
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// How states are judged
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// How far to look
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// Write the recording to this file [default: a file in the temp directory when something is found]
+    #[arg(long)]
+    pub recording: Option<PathBuf>,
+}
+
+/// Arguments of `plugpull replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The token of a finding
+    pub token: String,
+    /// The recording [default: looked for where `plugpull check` keeps them]
+    #[arg(long)]
+    pub recording: Option<PathBuf>,
+    /// Write the state to this directory, which must not exist [default: a fresh one in the temp
+    /// directory]
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+    /// Checkers, instead of those of the recording
+    #[arg(long)]
+    pub checker: Vec<String>,
+    /// How long one checker may take
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// A model file, where the token is of a model of your own
+    #[arg(long)]
+    pub model: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" | "KIB" => 10,
+        "M" | "MIB" => 20,
+        "G" | "GIB" => 30,
+        _ => return Err("say a number of bytes, such as 500M or 4G".to_owned()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "say a number of bytes, such as 500M or 4G".to_owned())
+}

@@ -1,0 +1,106 @@
+//! What `plugpull store` can do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+/// What `plugpull store` can do.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Make a store in DIR, or put back what is missing of one
+    #[command(after_help = "Example: plugpull store init /tmp/store")]
+    Init {
+        /// The store's directory
+        dir: PathBuf,
+    },
+    /// Store files as blobs and print their ids
+    #[command(after_help = "\
+Example: plugpull store put /tmp/store notes.txt
+         echo hello | plugpull store put /tmp/store -")]
+    Put {
+        /// The store's directory
+        dir: PathBuf,
+        /// Files to store; `-` is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print an object's bytes, or write them to a file
+    #[command(after_help = "Example: plugpull store get /tmp/store sha256:... --output notes.txt")]
+    Get {
+        /// The store's directory
+        dir: PathBuf,
+        /// The object's id
+        id: String,
+        /// Write to this file, atomically and durably, instead of to standard output
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+    /// Commit files: the snapshot holds exactly the files given
+    #[command(after_help = "\
+Example: plugpull store commit /tmp/store -m 'first notes' notes.txt src")]
+    Commit {
+        /// The store's directory
+        dir: PathBuf,
+        /// Why
+        #[arg(long, short)]
+        message: String,
+        /// Who
+        #[arg(long, env = "USER", default_value = "unknown")]
+        author: String,
+        /// The branch to move [default: the one HEAD names]
+        #[arg(long, short)]
+        branch: Option<String>,
+        /// Files and directories, relative to here
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// List commits, newest first, following first parents
+    #[command(after_help = "Example: plugpull store log /tmp/store main")]
+    Log {
+        /// The store's directory
+        dir: PathBuf,
+        /// A branch or commit id [default: HEAD]
+        from: Option<String>,
+    },
+    /// List branches, or create, move or delete one
+    #[command(after_help = "\
+Example: plugpull store branch /tmp/store
+         plugpull store branch /tmp/store topic sha256:...
+         plugpull store branch /tmp/store topic --delete")]
+    Branch(BranchArgs),
+    /// Remove temps of dead writers and objects that nothing leads to
+    #[command(after_help = "Example: plugpull store gc /tmp/store --grace 2days --dry-run")]
+    Gc {
+        /// The store's directory
+        dir: PathBuf,
+        /// Keep unreachable objects younger than this
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
+        grace: Duration,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Arguments of `plugpull store branch`.
+#[derive(Debug, Args)]
+pub struct BranchArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// The branch; without one, all are listed
+    pub name: Option<String>,
+    /// The commit it shall point at
+    #[arg(conflicts_with = "delete", requires = "name")]
+    pub commit: Option<String>,
+    /// Move it only if it points at this commit [default: it must not exist, or, for a deletion, must
+    /// not move meanwhile]
+    #[arg(long, conflicts_with = "force", requires = "name")]
+    pub expect: Option<String>,
+    /// Move or delete it wherever it points
+    #[arg(long, requires = "name")]
+    pub force: bool,
+    /// Delete it
+    #[arg(long, requires = "name")]
+    pub delete: bool,
+}
