@@ -6,108 +6,107 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use faultfs::{Event, Model};
+use faultfs::Event;
 
-use crate::check::{Checker, CheckerError, Pool, Setup};
-use crate::cli::{CheckArgs, ExploreArgs, JudgeArgs, SearchArgs};
+use crate::check::{Checker, Pool, Setup};
+use crate::cli::{CheckArgs, ExploreArgs, MessageFormat};
 use crate::clock::Heartbeat;
-use crate::examine::{Examined, Plan, examine};
+use crate::examine::{Examined, examine};
 use crate::exit::{Exit, Failure};
-use crate::explore::{Bounds, Tier};
-use crate::explore_command::{Budget, default_jobs};
+use crate::explore_command::default_jobs;
 use crate::memory;
-use crate::models_command::load;
-use crate::namespace;
-use crate::options::seed_of;
+use crate::namespace::{self, Namespace};
+use crate::outcome::{Outcome, told};
 use crate::record::{Recording, record};
-use crate::record_command::{has_directory, program, tell_unchanged};
-use crate::report::check::{self as report, Told};
+use crate::record_command::tell_unchanged;
+use crate::report::check::{self as report, Report};
+use crate::request::{Look, Request, checkers, usage};
 use crate::signals::Stop;
-
-/// The models that are looked at unless told otherwise, and those of them that fail a run.
-const MODELS: [&str; 4] = ["ext4", "xfs", "btrfs", "posix"];
-const FAIL_ON: [&str; 3] = ["ext4", "xfs", "btrfs"];
-
-/// Most legal sets of one crash point that are gone through: each is a run of the checker.
-const WINDOW: u64 = 4096;
-
-/// How long to search unless told otherwise.
-const TIME: Duration = Duration::from_mins(1);
 
 /// `plugpull check`.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    if args.judge.checker.is_empty() {
-        let text = "say what a state must pass: --checker COMMAND, or one of those that are built in \
-                    (plugpull check --help)";
-        return Err(Failure::Usage(text.to_owned()));
-    }
-    let plan = plan(&args.judge, &args.search)?;
-    let program = program(&args.program, args.search.message_format)?;
-    // What is wrong with a checker is to be known before anything runs.
-    for checker in checkers(&args.judge.checker)? {
-        checker.find_program().map_err(usage)?;
-    }
-    if let Some(path) = &args.recording {
-        has_directory(path)?;
-    }
+    let requests = Request::all(args)?;
     let namespace = namespace::enter()?;
-    let stop = Stop::listen()?;
-    let mut recording = record(&program, namespace, &stop)?;
-    recording.about.checkers.clone_from(&args.judge.checker);
-    if let Some(path) = &args.recording {
-        recording.save(path)?;
-    }
-    let command = Command { judge: &args.judge, search: &args.search, plan, stop };
-    command.examine(&recording, args.recording.as_deref())
+    let run = Run { format: args.search.message_format, stop: Stop::listen()? };
+    let outcomes = requests.iter().map(|request| run.check(request, namespace));
+    finish(outcomes.collect::<Result<_, _>>()?)
 }
 
 /// `plugpull explore RECORDING`.
 pub(crate) fn explore(path: &Path, args: &ExploreArgs) -> Result<Exit, Failure> {
-    let plan = plan(&args.judge, &args.search)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let look = Look::from_args(name, &args.judge, &args.search)?;
     let mut recording = Recording::load(path)?;
-    if !args.judge.checker.is_empty() {
-        recording.about.checkers.clone_from(&args.judge.checker);
+    if !look.checkers.is_empty() {
+        recording.about.checkers.clone_from(&look.checkers);
     }
     if recording.about.checkers.is_empty() {
         let text = "the recording names no checker; name one with --checker";
         return Err(Failure::Usage(text.to_owned()));
     }
     namespace::enter()?;
-    let stop = Stop::listen()?;
-    let command = Command { judge: &args.judge, search: &args.search, plan, stop };
-    command.examine(&recording, Some(path))
+    let run = Run { format: args.search.message_format, stop: Stop::listen()? };
+    let outcome = run.look(&look, &recording, Some(path));
+    finish(vec![run.tell(&look, outcome)?])
 }
 
-/// What the arguments say, as both commands have them.
-struct Command<'a> {
-    judge: &'a JudgeArgs,
-    search: &'a SearchArgs,
-    plan: Plan,
+/// What all checks of a command have in common.
+struct Run {
+    format: MessageFormat,
     stop: Stop,
 }
 
-impl Command<'_> {
-    fn examine(&self, recording: &Recording, saved: Option<&Path>) -> Result<Exit, Failure> {
-        let mut out = io::stdout().lock();
-        let format = self.search.message_format;
-        let asked = self.search.jobs.unwrap_or_else(default_jobs).max(1);
-        let jobs = memory::affordable(asked, tree_size(recording));
-        if jobs < asked {
-            eprintln!(
-                "plugpull: {jobs} instead of {asked} checks at the same time: each keeps a copy of the \
-                 directory in memory, and half of what is free is enough for no more"
-            );
+impl Run {
+    /// Records a program and looks at it.
+    fn check(&self, request: &Request, namespace: Namespace) -> Result<Outcome, Failure> {
+        let recorded = record(&request.program, namespace, &self.stop);
+        let outcome = recorded.and_then(|mut recording| {
+            recording.about.checkers.clone_from(&request.look.checkers);
+            if let Some(path) = &request.recording {
+                recording.save(path)?;
+            }
+            self.look(&request.look, &recording, request.recording.as_deref())
+        });
+        self.tell(&request.look, outcome)
+    }
+
+    /// What came of it, or why nothing did.
+    fn tell(&self, look: &Look, outcome: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
+        let failed = |failure: Failure| {
+            let (exit, error) = (failure.exit(), failure.to_string());
+            eprintln!("plugpull: {error}");
+            let subject = look.subject.clone();
+            Outcome { subject, exit, error: Some(error), ..Outcome::default() }
+        };
+        match outcome {
+            // Nobody listens any more.
+            Err(Failure::Output(e)) => Err(Failure::Output(e)),
+            outcome => {
+                let outcome = outcome.unwrap_or_else(failed);
+                report::end(&mut io::stdout().lock(), self.format, &outcome)?;
+                Ok(outcome)
+            }
         }
-        let told = Told { recording, plan: &self.plan, jobs };
-        report::start(&mut out, format, &told)?;
+    }
+
+    /// Looks at a recorded run.
+    fn look(
+        &self,
+        look: &Look,
+        recording: &Recording,
+        saved: Option<&Path>,
+    ) -> Result<Outcome, Failure> {
+        let jobs = jobs(look, recording);
+        let mut outcome = told(&look.subject, recording, &look.plan, jobs);
+        report::start(&mut io::stdout().lock(), self.format, &outcome)?;
         if recording.ops() == 0 {
             tell_unchanged(recording);
-            return Ok(Exit::NothingDone);
+            return Ok(Outcome { exit: Exit::NothingDone, ..outcome });
         }
-        let mut pool = start_pool(recording, self.judge.timeout, jobs, &self.stop)?;
+        let mut pool = start_pool(recording, look.timeout, jobs, &self.stop)?;
         let mut heartbeat = Heartbeat::new();
         let examined =
-            examine(recording, &self.plan, &mut pool, &self.stop, &mut |searched, _| {
+            examine(recording, &look.plan, &mut pool, &self.stop, &mut |searched, _| {
                 heartbeat.beat(|_| {
                     let (states, model) = (searched.judged(), &searched.model.name);
                     format!("{states} states under {model}, {} violated", searched.violated.len())
@@ -120,46 +119,55 @@ impl Command<'_> {
             None if found => Some(recording.keep()?),
             None => None,
         };
-        let kept = self.keep_states(&examined)?;
-        report::end(&mut out, format, &told, &examined, path.as_deref(), &kept)?;
-        out.flush()?;
-        Ok(examined.exit)
+        let kept = keep_states(look, &examined)?;
+        outcome.add(recording, &look.plan, &examined, (path.as_deref(), &kept));
+        Ok(outcome)
     }
+}
 
-    /// Writes the state of each finding to a directory of its own.
-    #[expect(clippy::disallowed_methods, reason = "directories of the user's")]
-    fn keep_states(&self, examined: &Examined) -> Result<Vec<PathBuf>, Failure> {
-        let Some(dir) = &self.judge.keep_states else { return Ok(Vec::new()) };
-        let mut kept = Vec::new();
-        for finding in &examined.findings.list {
-            let path = dir.join(&finding.id);
-            let what = || format!("write a state to {}", path.display());
-            std::fs::create_dir_all(&path).map_err(|e| Failure::system(what(), e))?;
-            let order = examined.orders.iter().find(|o| o.model().name == finding.state.model());
-            let Some(order) = order else { continue };
-            let image = finding.state.image(order);
-            let image = image.map_err(|e| Failure::Usage(e.to_string()))?;
-            image.write_out(&path).map_err(|e| Failure::system(what(), e))?;
-            kept.push(path);
-        }
-        Ok(kept)
+/// All programs were looked at.
+fn finish(outcomes: Vec<Outcome>) -> Result<Exit, Failure> {
+    let report = Report::of(outcomes);
+    io::stdout().lock().flush()?;
+    Ok(report.exit)
+}
+
+/// How many checks there is memory for.
+fn jobs(look: &Look, recording: &Recording) -> usize {
+    let asked = look.jobs.unwrap_or_else(default_jobs).max(1);
+    let jobs = memory::affordable(asked, tree_size(recording));
+    if jobs < asked {
+        eprintln!(
+            "plugpull: {jobs} instead of {asked} checks at the same time: each keeps a copy of the \
+             directory in memory, and half of what is free is enough for no more"
+        );
     }
+    jobs
+}
+
+/// Writes the state of each finding to a directory of its own.
+#[expect(clippy::disallowed_methods, reason = "directories of the user's")]
+fn keep_states(look: &Look, examined: &Examined) -> Result<Vec<PathBuf>, Failure> {
+    let Some(dir) = &look.keep_states else { return Ok(Vec::new()) };
+    let mut kept = Vec::new();
+    for finding in &examined.findings.list {
+        let path = dir.join(&finding.id);
+        let what = || format!("write a state to {}", path.display());
+        std::fs::create_dir_all(&path).map_err(|e| Failure::system(what(), e))?;
+        let order = examined.orders.iter().find(|o| o.model().name == finding.state.model());
+        let Some(order) = order else { continue };
+        let image = finding.state.image(order);
+        let image = image.map_err(|e| Failure::Usage(e.to_string()))?;
+        image.write_out(&path).map_err(|e| Failure::system(what(), e))?;
+        kept.push(path);
+    }
+    Ok(kept)
 }
 
 /// About how many bytes the largest state of a recording takes.
 fn tree_size(recording: &Recording) -> u64 {
     let trace = &recording.trace;
     trace.start.size().max(trace.image_after(trace.events.len()).size())
-}
-
-/// The checkers of these specifications.
-fn checkers(specifications: &[String]) -> Result<Vec<Checker>, Failure> {
-    specifications.iter().map(|text| text.parse().map_err(usage)).collect()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is a function for map_err")]
-fn usage(error: CheckerError) -> Failure {
-    Failure::Usage(error.to_string())
 }
 
 /// Workers with the checkers of a recording.
@@ -190,63 +198,4 @@ pub(crate) fn start_pool(
         eprintln!("plugpull: checkers do not find the states in {dir}, but elsewhere: {why}");
     }
     Ok(pool)
-}
-
-fn plan(judge: &JudgeArgs, search: &SearchArgs) -> Result<Plan, Failure> {
-    let names: Vec<&str> = match search.model.as_slice() {
-        [] => MODELS.to_vec(),
-        names => names.iter().map(String::as_str).collect(),
-    };
-    let models: Vec<Model> = names.iter().map(|name| load(name)).collect::<Result<_, _>>()?;
-    let fail_on = fail_on(&judge.fail_on, &models)?;
-    if let Some(dir) = &judge.keep_states {
-        is_free(dir)?;
-    }
-    let (budget, time) = match search.budget {
-        Some(Budget::States(states)) => (states, None),
-        Some(Budget::Time(time)) => (u64::MAX, Some(time)),
-        None => (u64::MAX, Some(TIME)),
-    };
-    let tier = Tier::ALL[usize::from(search.tier)];
-    let window = search.window.unwrap_or(WINDOW);
-    let bounds = Bounds { budget, window, seed: seed_of(&search.seed), ..Bounds::of(tier) };
-    Ok(Plan { models, fail_on, bounds, time })
-}
-
-/// States of an earlier run are not mixed with those of this one.
-#[expect(clippy::disallowed_methods, reason = "a directory of the user's")]
-fn is_free(dir: &Path) -> Result<(), Failure> {
-    let refused = |why: &str| {
-        let dir = dir.display();
-        Err(Failure::Usage(format!("{dir} {why}; --keep-states names a new or empty directory")))
-    };
-    match std::fs::read_dir(dir) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => refused("is not empty"),
-        },
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => refused(&format!("cannot be used: {e}")),
-    }
-}
-
-/// The models to fail on; all of one's own choice if none of the default ones is among them.
-fn fail_on(named: &[String], models: &[Model]) -> Result<Vec<String>, Failure> {
-    let looked_at = |name: &str| models.iter().any(|model| model.name == name);
-    match named {
-        [] => {
-            let default: Vec<_> = FAIL_ON.iter().filter(|name| looked_at(name)).collect();
-            if default.is_empty() {
-                return Ok(models.iter().map(|model| model.name.clone()).collect());
-            }
-            Ok(default.into_iter().map(|name| (*name).to_owned()).collect())
-        }
-        [none] if none == "none" => Ok(Vec::new()),
-        all => match all.iter().find(|name| !looked_at(name)) {
-            Some(name) => Err(Failure::Usage(format!(
-                "--fail-on {name}, but that model is not looked at; add --model {name}"
-            ))),
-            None => Ok(all.to_vec()),
-        },
-    }
 }

@@ -5,12 +5,15 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 use plugpull_store::Error as StoreError;
+use serde::{Deserialize, Serialize};
 
 /// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]
 pub enum Exit {
     /// Nothing found, and everything that was asked for was looked at.
+    #[default]
     Clean = 0,
     /// An unexpected error of ours.
     Unexpected = 1,
@@ -45,6 +48,43 @@ Exit codes:
   101  the program failed by itself, without any fault
   102  the checker failed where nothing was lost, or could not be run
   130  ended by Ctrl-C or SIGTERM; the report is partial";
+
+impl Exit {
+    /// All of them: what tells more about what was found comes first, and decides for several programs.
+    pub const ALL: [Self; 10] = [
+        Self::Violation,
+        Self::HarnessBroken,
+        Self::ProgramFailed,
+        Self::Environment,
+        Self::Unexpected,
+        Self::Usage,
+        Self::Interrupted,
+        Self::Partial,
+        Self::NothingDone,
+        Self::Clean,
+    ];
+
+    /// How several checks end together. None at all tested nothing.
+    pub fn worst(exits: impl Iterator<Item = Self>) -> Self {
+        let rank = |exit: &Self| Self::ALL.iter().position(|known| known == exit);
+        exits.min_by_key(rank).unwrap_or(Self::NothingDone)
+    }
+}
+
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit as Self
+    }
+}
+
+impl TryFrom<u8> for Exit {
+    type Error = String;
+
+    fn try_from(code: u8) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|exit| *exit as u8 == code);
+        known.ok_or_else(|| format!("{code} is no exit code of plugpull"))
+    }
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -90,7 +90,7 @@ impl Replay {
         let (point, events) = (self.state.point(), self.events);
         writeln!(out, "under {}, power cut after event {point} of {events}:", self.state.model())?;
         for line in &self.lines {
-            write_line(out, line)?;
+            write_line(out, &line.into())?;
         }
         writeln!(out, "            --- power cut ---")?;
         writeln!(out, "  the state is in {}", self.dir.display())?;

@@ -42,6 +42,8 @@ pub struct Trial {
     pub text: String,
     /// In how many places it was put.
     pub places: usize,
+    /// Before which events these are.
+    pub before_events: Vec<usize>,
     /// Violations of this cause without it.
     pub before: u64,
     /// Violations of this cause with it.
@@ -135,7 +137,9 @@ impl Inquiry<'_, '_> {
         let (after, states) = self.count(&trace, cause);
         let text = candidate.text.clone();
         let places = candidate.places.len();
-        (!(self.stop)()).then_some(Trial { text, places, before, after, states })
+        let before_events: Vec<_> = candidate.places.iter().map(|(event, _)| *event).collect();
+        let trial = Trial { text, places, before_events, before, after, states };
+        (!(self.stop)()).then_some(trial)
     }
 
     /// How many states of a trace have a violation of a cause under the models that it was found
