@@ -34,9 +34,8 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
 /// `plugpull explore RECORDING`.
 pub(crate) fn explore(path: &Path, args: &ExploreArgs) -> Result<Exit, Failure> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let look = Look::from_args(name, &args.judge, &args.search)?;
     let mut recording = Recording::load(path)?;
+    let look = Look::from_args(recording.about.subject.clone(), &args.judge, &args.search)?;
     if !look.checkers.is_empty() {
         recording.about.checkers.clone_from(&look.checkers);
     }
@@ -62,6 +61,7 @@ impl Run {
         let recorded = record(&request.program, namespace, &self.stop);
         let outcome = recorded.and_then(|mut recording| {
             recording.about.checkers.clone_from(&request.look.checkers);
+            recording.about.subject.clone_from(&request.look.subject);
             if let Some(path) = &request.recording {
                 recording.save(path)?;
             }

@@ -67,9 +67,7 @@ impl Request {
     /// What the command line says.
     fn from_args(args: &CheckArgs) -> Result<Self, Failure> {
         let program = program(&args.program, args.search.message_format)?;
-        let name = program.command.first().map(Path::new).and_then(Path::file_name);
-        let name = name.unwrap_or_default().to_string_lossy().into_owned();
-        let look = Look::from_args(name, &args.judge, &args.search)?;
+        let look = Look::from_args(program.name(), &args.judge, &args.search)?;
         let request = Self { program, recording: args.recording.clone(), look };
         request.is_sensible()?;
         Ok(request)

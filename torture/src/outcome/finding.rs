@@ -14,6 +14,9 @@ pub struct FindingTold {
     pub id: String,
     /// Whether it fails the run.
     pub gate: bool,
+    /// Whether the committed baseline names it already; it does not fail the run then.
+    #[serde(default)]
+    pub known: bool,
     /// What the checker said, in a line.
     pub message: String,
     /// The beginning of what it printed.

@@ -121,6 +121,17 @@ pub struct TooLarge {
     pub pending: usize,
 }
 
+/// What changed against the baseline that is committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The file.
+    pub file: PathBuf,
+    /// What is worse, a sentence each: new findings, vanished programs, less looked at.
+    pub worse: Vec<String>,
+    /// What is better: findings that are gone.
+    pub better: Vec<String>,
+}
+
 /// One event of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoryLine {

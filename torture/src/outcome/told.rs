@@ -105,6 +105,7 @@ impl Teller<'_> {
         FindingTold {
             id: finding.id.clone(),
             gate: finding.gate,
+            known: false,
             message: finding.violation.message.clone(),
             output: String::from_utf8_lossy(&finding.violation.output).into_owned(),
             also: finding.also.clone(),

@@ -10,7 +10,7 @@ mod processes;
 mod program;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use faultfs::{Event, Trace};
@@ -50,6 +50,9 @@ pub struct Recording {
 pub struct About {
     /// The version of plugpull that recorded it.
     pub plugpull: String,
+    /// What the recorded run is called.
+    #[serde(default)]
+    pub subject: String,
     /// The program and its arguments.
     pub command: Vec<String>,
     /// The directory that was recorded.
@@ -65,6 +68,14 @@ pub struct About {
     /// What a reader of the report should know, in words.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+impl Program {
+    /// What it is called unless somebody says otherwise.
+    pub fn name(&self) -> String {
+        let name = self.command.first().map(Path::new).and_then(Path::file_name);
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 impl Recording {

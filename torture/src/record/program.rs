@@ -229,6 +229,7 @@ fn on_cpu<T>(cpu: Option<usize>, start: impl FnOnce() -> T) -> T {
 fn about(program: &Program, seconds: f64) -> About {
     About {
         plugpull: env!("CARGO_PKG_VERSION").to_owned(),
+        subject: program.name(),
         command: program.command.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         dir: program.dir.clone(),
         seconds,

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use crate::cli::MessageFormat;
 use crate::exit::Exit;
-use crate::outcome::Outcome;
+use crate::outcome::{Comparison, Outcome};
 
 pub use human::write_line;
 
@@ -20,6 +20,8 @@ pub struct Report {
     pub plugpull: String,
     /// Each program's.
     pub outcomes: Vec<Outcome>,
+    /// What changed against the baseline, if there is one.
+    pub baseline: Option<Comparison>,
     /// How the command ends.
     pub exit: Exit,
 }
@@ -28,7 +30,7 @@ impl Report {
     /// Of these outcomes.
     pub fn of(outcomes: Vec<Outcome>) -> Self {
         let exit = Exit::worst(outcomes.iter().map(|outcome| outcome.exit));
-        Self { plugpull: env!("CARGO_PKG_VERSION").to_owned(), outcomes, exit }
+        Self { plugpull: env!("CARGO_PKG_VERSION").to_owned(), outcomes, baseline: None, exit }
     }
 }
 
