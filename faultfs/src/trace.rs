@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::time;
 use crate::{DiskImage, Op};
@@ -50,6 +51,25 @@ impl Trace {
             Event::Op { op, .. } => Some(op),
             Event::Mark(_) => None,
         })
+    }
+
+    /// Equal for runs that began with the same disk and did the same, whenever they did it, and whichever
+    /// of their threads did.
+    pub fn digest(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        hash.update(&self.start.hash().0.to_le_bytes());
+        for event in &self.events {
+            let bytes = match event {
+                Event::Mark(text) => postcard::to_allocvec(&(0u8, text)),
+                Event::Op { op: Op::SetModified { inode, .. }, .. } => {
+                    postcard::to_allocvec(&(1u8, inode))
+                }
+                Event::Op { op, .. } => postcard::to_allocvec(&(2u8, op)),
+            };
+            // Nothing of an event cannot be told.
+            hash.update(&bytes.unwrap_or_default());
+        }
+        hash.digest()
     }
 
     /// The disk after the first `count` events, when nothing is lost.

@@ -12,7 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::EXIT_CODES;
 
 pub use explore::ExploreArgs;
-pub use program::{CheckArgs, JudgeArgs, ProgramArgs, RecordArgs, ReplayArgs, SearchArgs};
+pub use program::{
+    CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
+};
 pub use store::{BranchArgs, StoreCommand};
 pub use torture::{TortureArgs, WriterArgs};
 
@@ -50,6 +52,13 @@ means that all is well, and its last line of output tells what is not.")]
     /// Record a program: all that it changes, syncs and promises, into a file
     #[command(after_help = "Example: plugpull record --output run.plug --dir data -- ./my-program")]
     Record(RecordArgs),
+    /// Put the results of several machines together, as if one had judged all states
+    #[command(after_help = "\
+Example: plugpull check --results base --record-only --checker ./verify -- ./my-program
+         cp -r base shard-1 && plugpull check --results shard-1 --resume --partition hash:1/2 \\
+             --checker ./verify -- ./my-program
+         plugpull merge shard-1 shard-2")]
+    Merge(MergeArgs),
     /// Make one crash state again, by the token of a finding, and check it
     #[command(after_help = "\
 Example: plugpull replay pp1:ext4:0123456789abcdef:17:-0.2 --recording run.plug --keep state")]

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::explore::{Bounds, Tier, random_set};
 use crate::findings::{Findings, Inquiry};
 use crate::record::Recording;
-use crate::search::{Asked, Book, Judge, Searched, search};
+use crate::search::{Asked, Book, Searched, search};
 use crate::signals::Stop;
 
 /// Random states of the control at each of these parts of the run: in some of them the checker should
@@ -77,18 +77,17 @@ pub struct Examined {
 pub fn examine(
     recording: &Recording,
     plan: &Plan,
-    judge: &mut dyn Judge,
+    book: &mut Book<'_>,
     stop: &Stop,
     progress: &mut dyn FnMut(&Searched, u64),
 ) -> Result<Examined, Failure> {
-    let mut book = Book::new(judge);
-    control(recording, &mut book, stop)?;
+    control(recording, book, stop)?;
     let trace = &recording.trace;
     let orders = PersistOrder::all(trace, &plan.models);
     let deadline = Deadline::after(plan.time);
     let ends = || stop.asked() || deadline.is_over();
     let mut told = 0;
-    let searched = search(&orders, plan.bounds, &mut book, &ends, &mut |searched| {
+    let searched = search(&orders, plan.bounds, book, &ends, &mut |searched| {
         told += 1;
         progress(searched, told);
     });
@@ -97,7 +96,7 @@ pub fn examine(
     }
     let deadline = Deadline::after(plan.time.map(|time| (time / 2).max(LEAST_TEETH)));
     let ends = || stop.asked() || deadline.is_over();
-    let teeth = teeth(recording, &searched, &mut book, &ends);
+    let teeth = teeth(recording, &searched, book, &ends);
     let more = plan.time.map(|time| (time / 2).max(LEAST_INQUIRY));
     let deadline = Deadline::after(more);
     let inquiry = Inquiry {
@@ -106,7 +105,7 @@ pub fn examine(
         searched: &searched,
         fail_on: &plan.fail_on,
         bounds: reached(plan.bounds, &searched),
-        book: &mut book,
+        book: &mut *book,
         stop: &|| stop.asked() || deadline.is_over(),
     };
     let findings = inquiry.findings();

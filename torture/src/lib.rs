@@ -14,6 +14,7 @@
 pub mod audit_command;
 pub mod check;
 pub mod check_command;
+mod checking;
 pub mod cli;
 pub mod clock;
 pub mod doctor_command;
@@ -24,6 +25,7 @@ pub mod explore_command;
 pub mod findings;
 pub mod kill;
 mod memory;
+pub mod merge_command;
 pub mod models_command;
 pub mod namespace;
 pub mod options;
@@ -38,6 +40,7 @@ pub mod record_command;
 pub mod replay_command;
 pub mod report;
 pub mod request;
+pub mod results;
 pub mod search;
 pub mod signals;
 pub mod steps;
@@ -45,6 +48,7 @@ pub mod store_command;
 pub mod subject;
 pub mod tally;
 pub mod torture_command;
+pub mod verdicts;
 pub mod wire;
 pub mod workdir;
 pub mod workload;
@@ -77,6 +81,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Audit(args) => audit_command::run(args),
         Command::Check(args) => check_command::run(args),
         Command::Record(args) => record_command::run(args),
+        Command::Merge(args) => merge_command::run(args),
         Command::Replay(args) => replay_command::run(args),
         Command::Doctor(args) => doctor_command::run(args),
         Command::Explore(args) => explore_command::run(args),

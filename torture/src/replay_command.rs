@@ -8,7 +8,7 @@ use faultfs::{CrashState, DiskImage, Fs, PersistOrder, RealFs, StateError};
 use serde_json::json;
 
 use crate::check::Verdict;
-use crate::check_command::start_pool;
+use crate::checking::start_pool;
 use crate::cli::{MessageFormat, ReplayArgs};
 use crate::exit::{Exit, Failure};
 use crate::findings::story::Story;

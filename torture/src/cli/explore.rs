@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{JudgeArgs, SearchArgs};
+use super::{JudgeArgs, ResultArgs, SearchArgs};
 
 /// Arguments of `plugpull explore`.
 #[derive(Clone, Debug, Args)]
@@ -31,6 +31,9 @@ pub struct ExploreArgs {
     /// How far to look
     #[command(flatten)]
     pub search: SearchArgs,
+    /// What outlives the run
+    #[command(flatten)]
+    pub results: ResultArgs,
     /// Cut the power again during recovery, and use the store, in one of so many states
     #[arg(long, default_value_t = 16)]
     pub recrash: u64,

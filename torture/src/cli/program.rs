@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::MessageFormat;
 use crate::explore_command::Budget;
+use crate::search::Partition;
 
 /// How far a search looks, and how it tells.
 #[derive(Clone, Debug, Args)]
@@ -80,6 +81,47 @@ pub struct ProgramArgs {
     pub command: Vec<std::ffi::OsString>,
 }
 
+/// Results that outlive the run: to go on from, and to put together with those of other machines.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ResultArgs {
+    /// Keep recording and verdicts in this directory, new or empty, as they come
+    #[arg(long)]
+    pub results: Option<PathBuf>,
+    /// Go on with the results that are there: no program is recorded, and no state judged, twice
+    #[arg(long, requires = "results")]
+    pub resume: bool,
+    /// Judge only one part of the states: hash:1/4 to hash:4/4, or slice:1/4 to slice:4/4; `plugpull merge`
+    /// puts the results together
+    #[arg(long)]
+    pub partition: Option<Partition>,
+}
+
+/// Arguments of `plugpull merge`.
+#[derive(Clone, Debug, Args)]
+pub struct MergeArgs {
+    /// Directories of results, of all parts
+    #[arg(required = true)]
+    pub results: Vec<PathBuf>,
+    /// A model file, where one of your own was looked at; may be given more than once
+    #[arg(long)]
+    pub model: Vec<String>,
+    /// How long one checker may take, where causes are looked into
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// How long to look into causes
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub budget: Duration,
+    /// Checks at the same time [default: one for each core]
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Write the state of each finding to a directory below this one
+    #[arg(long)]
+    pub keep_states: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: MessageFormat,
+}
+
 /// Arguments of `plugpull record`.
 #[derive(Clone, Debug, Args)]
 pub struct RecordArgs {
@@ -109,6 +151,12 @@ pub struct CheckArgs {
     /// How far to look
     #[command(flatten)]
     pub search: SearchArgs,
+    /// What outlives the run
+    #[command(flatten)]
+    pub results: ResultArgs,
+    /// Only record, into the directory of results
+    #[arg(long, requires = "results", conflicts_with_all = ["resume", "partition"])]
+    pub record_only: bool,
     /// Write the recording to this file [default: a file in the temp directory when something is found]
     #[arg(long)]
     pub recording: Option<PathBuf>,

@@ -72,8 +72,14 @@ pub struct Bound {
     pub tier: String,
     /// Most sets of one crash point.
     pub window: u64,
+    /// Most states of each model.
+    #[serde(default)]
+    pub budget: u64,
     /// Seed of the sample.
     pub seed: u64,
+    /// Which part of the states was judged, if not all.
+    #[serde(default)]
+    pub partition: Option<String>,
     /// Checks at the same time.
     pub jobs: usize,
 }
@@ -95,6 +101,9 @@ pub struct SearchedTold {
     pub violated: u64,
     /// States that were made and not judged.
     pub not_measured: u64,
+    /// States that are left to other shards.
+    #[serde(default)]
+    pub elsewhere: u64,
     /// Whether all that was asked for was looked at.
     pub complete: bool,
 }

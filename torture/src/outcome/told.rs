@@ -40,7 +40,9 @@ pub fn told(subject: &str, recording: &Recording, plan: &Plan, jobs: usize) -> O
             fail_on: plan.fail_on.clone(),
             tier: plan.bounds.tier.to_string(),
             window: plan.bounds.window,
+            budget: plan.bounds.budget,
             seed: plan.bounds.seed,
+            partition: None,
             jobs,
         },
         not_looked_at: about.unseen.clone(),
@@ -68,6 +70,9 @@ impl Outcome {
         self.judged = examined.judged;
         self.control = control(examined.teeth);
         let skipped: usize = self.searched.iter().map(|s| s.too_large.len()).sum();
+        if let Some(part) = &self.bound.partition {
+            self.not_looked_at.push(format!("the states that are not of {part}"));
+        }
         if skipped > 0 {
             self.not_looked_at
                 .push(format!("all sets of {skipped} crash points that have too many"));
@@ -181,6 +186,7 @@ fn searched(searched: &Searched, plan: &Plan) -> SearchedTold {
         survived: searched.survived,
         violated: searched.violated.len() as u64,
         not_measured: searched.not_measured,
+        elsewhere: searched.elsewhere,
         complete: searched.is_complete(plan.bounds.tier),
     }
 }

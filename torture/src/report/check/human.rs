@@ -86,6 +86,9 @@ fn table(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
 /// What is missing of the bound under a model.
 fn bound_of(searched: &SearchedTold, tier: &str) -> String {
     match (searched.complete, searched.too_large.len()) {
+        (true, 0) if searched.elsewhere > 0 => {
+            format!("  ({} states left to other shards)", HumanCount(searched.elsewhere))
+        }
         (true, 0) => String::new(),
         (true, skipped) => format!("  ({skipped} crash points with too many sets)"),
         (false, _) => {

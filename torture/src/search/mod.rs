@@ -4,98 +4,22 @@
 //! the crash. Models share most of their states, so a verdict is written down in a [`Book`] and never
 //! asked for twice. Not for how a state is judged (`check`), nor for what violations mean (`findings`).
 
-use std::collections::BTreeMap;
+mod book;
+mod share;
+
 use std::ops::ControlFlow;
 
-use faultfs::{CrashState, DiskImage, ImageHash, Model, PersistOrder};
+use faultfs::{CrashState, Model, PersistOrder};
 
 use crate::check::{Verdict, Violation};
 use crate::explore::{Bounds, Coverage, State, Tier, explore_until};
 
+pub use book::{Asked, Book, Judge, Keeper, Key};
+use share::Whose;
+pub use share::{Partition, Share};
+
 /// States that are handed to the judge at once: enough to keep all its workers busy.
 const BATCH: usize = 256;
-
-/// A crash state to be judged.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Its disk, as the kernel finds it after the crash.
-    pub image: DiskImage,
-    /// The number of Marks before the crash.
-    pub marks: u32,
-}
-
-/// Who says what a state is worth.
-pub trait Judge {
-    /// The verdicts on these states, in their order. From the moment that `stop` says so, what is left is
-    /// not measured.
-    fn judge(&mut self, states: Vec<Asked>, stop: &dyn Fn() -> bool) -> Vec<Verdict>;
-}
-
-type Key = (u32, ImageHash);
-
-/// All verdicts so far.
-pub struct Book<'j> {
-    judge: &'j mut dyn Judge,
-    known: BTreeMap<Key, Verdict>,
-    asked: u64,
-}
-
-impl<'j> Book<'j> {
-    /// An empty book.
-    pub fn new(judge: &'j mut dyn Judge) -> Self {
-        Self { judge, known: BTreeMap::new(), asked: 0 }
-    }
-
-    /// How many states were judged.
-    pub fn asked(&self) -> u64 {
-        self.asked
-    }
-
-    /// The verdict that is known already.
-    fn known(&self, key: Key) -> Option<&Verdict> {
-        self.known.get(&key)
-    }
-
-    /// The verdicts on these states, in their order; equal ones are judged once.
-    pub fn verdicts(&mut self, states: Vec<Asked>, stop: &dyn Fn() -> bool) -> Vec<Verdict> {
-        let keys: Vec<Key> = states.iter().map(|s| (s.marks, s.image.hash())).collect();
-        let mut new: BTreeMap<Key, Asked> = BTreeMap::new();
-        let mut order = Vec::new();
-        for (key, state) in keys.iter().zip(states) {
-            if !self.known.contains_key(key) && new.insert(*key, state).is_none() {
-                order.push(*key);
-            }
-        }
-        let asked: Vec<_> = order.iter().filter_map(|key| new.remove(key)).collect();
-        let mut fresh = BTreeMap::new();
-        for (key, verdict) in order.into_iter().zip(self.judge.judge(asked, stop)) {
-            fresh.insert(key, verdict);
-        }
-        let verdict = |key: &Key| {
-            let verdict = self.known.get(key).or_else(|| fresh.get(key)).cloned();
-            verdict.unwrap_or_else(|| Verdict::NotMeasured("it was not judged".to_owned()))
-        };
-        let verdicts = keys.iter().map(verdict).collect();
-        for (key, verdict) in fresh {
-            self.asked += u64::from(!matches!(verdict, Verdict::NotMeasured(_)));
-            // What was not measured may be yet.
-            if !matches!(verdict, Verdict::NotMeasured(_)) {
-                self.known.insert(key, verdict);
-            }
-        }
-        verdicts
-    }
-
-    /// The verdict on one state, asked for again although it is known.
-    pub fn again(&mut self, state: Asked, stop: &dyn Fn() -> bool) -> Option<Verdict> {
-        self.judge.judge(vec![state], stop).pop()
-    }
-
-    /// The verdict on one state.
-    pub fn verdict(&mut self, state: Asked, stop: &dyn Fn() -> bool) -> Verdict {
-        self.verdicts(vec![state], stop).pop().unwrap_or(Verdict::Survived)
-    }
-}
 
 /// A state in which something is wrong.
 #[derive(Clone, Debug)]
@@ -122,6 +46,8 @@ pub struct Searched {
     pub violated: Vec<Violated>,
     /// States that were made and not judged, and why the first one was not.
     pub not_measured: u64,
+    /// States that are another shard's.
+    pub elsewhere: u64,
     /// Why the harness cannot be trusted, if it cannot.
     pub broken: Option<String>,
 }
@@ -134,6 +60,7 @@ impl Searched {
             survived: 0,
             violated: Vec::new(),
             not_measured: 0,
+            elsewhere: 0,
             broken: None,
         }
     }
@@ -214,19 +141,24 @@ impl Walk<'_, '_> {
         self.number += 1;
         let marks = state.window.marks();
         // Bytes beyond a length are no part of the hash, so it is that of the disk after the crash.
-        match self.book.known((marks, state.image.hash())) {
+        let key = (marks, state.image.hash());
+        let whose = self.book.whose(key);
+        match self.book.known(key).cloned() {
             Some(Verdict::Survived) => self.found.survived += 1,
             Some(verdict) => {
-                let verdict = verdict.clone();
                 let state = CrashState::new(state.window, state.survives);
                 self.note(number, state, marks, verdict);
             }
-            None => {
-                let mut image = state.image.clone();
-                image.discard_hidden();
-                let state = CrashState::new(state.window, state.survives);
-                self.waiting.push((number, state, Asked { image, marks }));
-            }
+            None => match whose {
+                Whose::Ours => {
+                    let mut image = state.image.clone();
+                    image.discard_hidden();
+                    let state = CrashState::new(state.window, state.survives);
+                    self.waiting.push((number, state, Asked { image, marks }));
+                }
+                Whose::Elsewhere => self.found.elsewhere += 1,
+                Whose::Nobody => self.found.not_measured += 1,
+            },
         }
     }
 

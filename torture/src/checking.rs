@@ -1,0 +1,276 @@
+//! Checking: a program is recorded, or was, and is looked at; what all commands that do this share.
+//!
+//! Not for arguments (`request`), and not for what an examination consists of (`examine`).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use faultfs::Event;
+
+use crate::check::{Checker, Pool, Setup, Verdict};
+use crate::cli::{MessageFormat, ResultArgs};
+use crate::clock::Heartbeat;
+use crate::examine::{Examined, examine};
+use crate::exit::{Exit, Failure};
+use crate::explore_command::default_jobs;
+use crate::memory;
+use crate::namespace::Namespace;
+use crate::outcome::{Outcome, told};
+use crate::record::{Recording, record};
+use crate::record_command::tell_unchanged;
+use crate::report::check::{self as report, Report};
+use crate::request::{Look, Request, checkers, usage};
+use crate::results::Results;
+use crate::search::{Book, Keeper, Key, Partition, Share};
+use crate::signals::Stop;
+use crate::verdicts::Keeping;
+
+/// What all checks of a command have in common.
+pub(crate) struct Checking {
+    /// How it is told.
+    pub(crate) format: MessageFormat,
+    /// Where recordings and verdicts are kept, if anywhere.
+    pub(crate) results: Option<Results>,
+    /// Which part of the states is judged.
+    pub(crate) partition: Option<Partition>,
+    /// Whether nothing is judged yet.
+    pub(crate) record_only: bool,
+}
+
+/// What is known of the states before they are looked at.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Verdicts.
+    pub(crate) verdicts: BTreeMap<Key, Verdict>,
+    /// Where new ones are kept.
+    pub(crate) keeping: Option<Keeping>,
+    /// Which states are judged.
+    pub(crate) share: Share,
+}
+
+impl Checking {
+    /// What the command line says.
+    pub(crate) fn new(format: MessageFormat, args: &ResultArgs) -> Result<Self, Failure> {
+        let (results, partition) = (Results::from_args(args)?, args.partition);
+        Ok(Self { format, results, partition, record_only: false })
+    }
+
+    /// Records a program, unless its recording is there, and looks at it.
+    pub(crate) fn check(
+        &self,
+        request: &Request,
+        namespace: Namespace,
+        stop: &Stop,
+    ) -> Result<Outcome, Failure> {
+        let recorded = self.recorded(request, namespace, stop);
+        let outcome = recorded.and_then(|(recording, saved)| {
+            self.explored(&request.look, &recording, saved.as_deref(), stop)
+        });
+        self.tell(&request.look, outcome)
+    }
+
+    /// The recording of a program, and where it was saved.
+    fn recorded(
+        &self,
+        request: &Request,
+        namespace: Namespace,
+        stop: &Stop,
+    ) -> Result<(Recording, Option<PathBuf>), Failure> {
+        let subject = &request.look.subject;
+        let results = self.results.as_ref();
+        let kept = results.map(|results| results.recording(subject));
+        if let Some(mut recording) = results.map_or(Ok(None), |r| r.recorded(subject))? {
+            recording.about.checkers.clone_from(&request.look.checkers);
+            return Ok((recording, kept));
+        }
+        let mut recording = record(&request.program, namespace, stop)?;
+        recording.about.checkers.clone_from(&request.look.checkers);
+        recording.about.subject.clone_from(subject);
+        for path in kept.iter().chain(&request.recording) {
+            recording.save(path)?;
+        }
+        Ok((recording, request.recording.clone().or(kept)))
+    }
+
+    /// Looks at a run that was recorded earlier.
+    pub(crate) fn explore(
+        &self,
+        look: &Look,
+        recording: &Recording,
+        path: &Path,
+        stop: &Stop,
+    ) -> Result<Outcome, Failure> {
+        if let Some(results) = &self.results {
+            // So that the directory is all that it takes to go on.
+            results.take_in(recording)?;
+        }
+        self.explored(look, recording, Some(path), stop)
+    }
+
+    fn explored(
+        &self,
+        look: &Look,
+        recording: &Recording,
+        saved: Option<&Path>,
+        stop: &Stop,
+    ) -> Result<Outcome, Failure> {
+        let mut outcome = told(&look.subject, recording, &look.plan, jobs(look, recording));
+        outcome.bound.partition = self.partition.map(|part| part.to_string());
+        report::start(&mut io::stdout().lock(), self.format, &outcome)?;
+        if recording.ops() == 0 {
+            tell_unchanged(recording);
+            return Ok(Outcome { exit: Exit::NothingDone, ..outcome });
+        }
+        if self.record_only {
+            return Ok(outcome);
+        }
+        let share = self.partition.map_or(Share::All, Share::Of);
+        let known = match &self.results {
+            None => Known { share, ..Known::default() },
+            Some(results) => {
+                let (verdicts, keeping) = results.open(recording, &outcome.bound)?;
+                Known { verdicts, keeping: Some(keeping), share }
+            }
+        };
+        let outcome = look_at(look, (recording, saved), (outcome, known), stop)?;
+        if self.results.is_some() && matches!(outcome.exit, Exit::Interrupted | Exit::Partial) {
+            eprintln!("plugpull: what was judged is kept; --resume goes on from there");
+        }
+        Ok(outcome)
+    }
+
+    /// Tells what came of it, or why nothing did.
+    pub(crate) fn tell(
+        &self,
+        look: &Look,
+        outcome: Result<Outcome, Failure>,
+    ) -> Result<Outcome, Failure> {
+        let failed = |failure: Failure| {
+            let (exit, error) = (failure.exit(), failure.to_string());
+            eprintln!("plugpull: {error}");
+            let subject = look.subject.clone();
+            Outcome { subject, exit, error: Some(error), ..Outcome::default() }
+        };
+        match outcome {
+            // Nobody listens any more.
+            Err(Failure::Output(e)) => Err(Failure::Output(e)),
+            outcome => {
+                let outcome = outcome.unwrap_or_else(failed);
+                report::end(&mut io::stdout().lock(), self.format, &outcome)?;
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+/// Looks at a recorded run.
+pub(crate) fn look_at(
+    look: &Look,
+    (recording, saved): (&Recording, Option<&Path>),
+    (mut outcome, mut known): (Outcome, Known),
+    stop: &Stop,
+) -> Result<Outcome, Failure> {
+    let mut pool = start_pool(recording, look.timeout, outcome.bound.jobs, stop)?;
+    let mut keep = known.keeping.as_mut().map(|k| |key, verdict: &Verdict| k.keep(key, verdict));
+    let keeper = keep.as_mut().map(|keep| keep as Keeper<'_>);
+    let mut book = Book::new(&mut pool).with(known.verdicts, keeper).sharing(known.share);
+    let mut heartbeat = Heartbeat::new();
+    let examined = examine(recording, &look.plan, &mut book, stop, &mut |searched, _| {
+        heartbeat.beat(|_| {
+            let (states, model) = (searched.judged(), &searched.model.name);
+            format!("{states} states under {model}, {} violated", searched.violated.len())
+        });
+    });
+    drop(pool);
+    if let Some(keeping) = &mut known.keeping {
+        keeping.finish()?;
+    }
+    let examined = examined?;
+    let found = !examined.findings.list.is_empty();
+    let path = match saved {
+        Some(path) => Some(path.to_owned()),
+        None if found => Some(recording.keep()?),
+        None => None,
+    };
+    let kept = keep_states(look, &examined)?;
+    outcome.add(recording, &look.plan, &examined, (path.as_deref(), &kept));
+    Ok(outcome)
+}
+
+/// All programs were looked at.
+pub(crate) fn finish(outcomes: Vec<Outcome>) -> Result<Exit, Failure> {
+    let report = Report::of(outcomes);
+    io::stdout().lock().flush()?;
+    Ok(report.exit)
+}
+
+/// How many checks there is memory for.
+pub(crate) fn jobs(look: &Look, recording: &Recording) -> usize {
+    let asked = look.jobs.unwrap_or_else(default_jobs).max(1);
+    let jobs = memory::affordable(asked, tree_size(recording));
+    if jobs < asked {
+        eprintln!(
+            "plugpull: {jobs} instead of {asked} checks at the same time: each keeps a copy of the \
+             directory in memory, and half of what is free is enough for no more"
+        );
+    }
+    jobs
+}
+
+/// Writes the state of each finding to a directory of its own.
+#[expect(clippy::disallowed_methods, reason = "directories of the user's")]
+fn keep_states(look: &Look, examined: &Examined) -> Result<Vec<PathBuf>, Failure> {
+    let Some(dir) = &look.keep_states else { return Ok(Vec::new()) };
+    let mut kept = Vec::new();
+    for finding in &examined.findings.list {
+        let path = dir.join(&finding.id);
+        let what = || format!("write a state to {}", path.display());
+        std::fs::create_dir_all(&path).map_err(|e| Failure::system(what(), e))?;
+        let order = examined.orders.iter().find(|o| o.model().name == finding.state.model());
+        let Some(order) = order else { continue };
+        let image = finding.state.image(order);
+        let image = image.map_err(|e| Failure::Usage(e.to_string()))?;
+        image.write_out(&path).map_err(|e| Failure::system(what(), e))?;
+        kept.push(path);
+    }
+    Ok(kept)
+}
+
+/// About how many bytes the largest state of a recording takes.
+fn tree_size(recording: &Recording) -> u64 {
+    let trace = &recording.trace;
+    trace.start.size().max(trace.image_after(trace.events.len()).size())
+}
+
+/// Workers with the checkers of a recording.
+pub(crate) fn start_pool(
+    recording: &Recording,
+    timeout: Duration,
+    jobs: usize,
+    stop: &Stop,
+) -> Result<Pool, Failure> {
+    let prepare = |checker: Checker| checker.prepare(&recording.trace).map_err(usage);
+    let checkers = checkers(&recording.about.checkers)?;
+    let marks = recording.trace.events.iter().filter_map(|event| match event {
+        Event::Mark(text) => Some(Arc::clone(text)),
+        Event::Op { .. } => None,
+    });
+    let setup = Setup {
+        dir: recording.about.dir.clone(),
+        checkers: checkers.into_iter().map(prepare).collect::<Result<_, _>>()?,
+        marks: marks.collect(),
+        timeout,
+        jobs,
+        stop: stop.clone(),
+    };
+    let pool = Pool::start(setup);
+    let pool = pool.map_err(|e| Failure::system("start the checkers' workers", e))?;
+    if let Some(why) = pool.elsewhere() {
+        let dir = recording.about.dir.display();
+        eprintln!("plugpull: checkers do not find the states in {dir}, but elsewhere: {why}");
+    }
+    Ok(pool)
+}
