@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use faultfs::{Attributes, DiskImage, Inode, Trace};
-use plugpull::check::{Builtin, Checker, Job, Pool, Prepared, Setup, Tree, Verdict};
+use plugpull::check::{Builtin, Checker, Pool, Prepared, Setup, Tree, Verdict};
+use plugpull::search::{Asked, Judge};
 use plugpull::signals::Stop;
 use plugpull_benches::{Limit, Pairs, Place, Table, quick};
 
@@ -56,7 +57,7 @@ fn main() -> io::Result<ExitCode> {
             let bare = |(): &()| (0..STATES).for_each(|_| spawn(program, args, &dir));
             let pairs = RATE.best(|| measure(&mut criterion, name, judged, bare));
             table.add(name, &pairs, RATE);
-            let counts = pool.into_inner().finish().1;
+            let counts = pool.into_inner().end();
             assert_eq!(counts.rebuilt, 0, "the tree was brought from state to state");
         }
         let pairs = DIFF.best(|| diff(&mut criterion, &place));
@@ -120,11 +121,9 @@ fn warm_pool(dir: &Path, checker: &Prepared, states: &[DiskImage]) -> Pool {
 }
 
 fn judge(pool: &mut Pool, states: &[DiskImage]) {
-    for (number, image) in (0..).zip(states) {
-        pool.send(Job { number, image: image.clone(), marks: 0 });
-    }
-    let judged = pool.settle();
-    assert!(judged.iter().all(|judged| judged.verdict == Verdict::Survived), "{:?}", judged[0]);
+    let asked = states.iter().map(|image| Asked { image: image.clone(), marks: 0 }).collect();
+    let judged = pool.judge(asked, &|| false);
+    assert!(judged.iter().all(|verdict| *verdict == Verdict::Survived), "{:?}", judged[0]);
 }
 
 /// A checker as anybody would start it who wants to see what it says.

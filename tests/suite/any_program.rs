@@ -11,6 +11,7 @@ mod machines;
 mod options;
 mod programs;
 mod requests;
+mod shards;
 mod starts;
 
 use std::fs::{self, File};

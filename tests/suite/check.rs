@@ -2,12 +2,14 @@
 //!
 //! Not for trees and processes by themselves, which are tested beside their code.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use faultfs::{Attributes, DiskImage, Inode, SimFs, Trace};
-use plugpull::check::{Builtin, Checker, Job, Judged, Pool, Prepared, Setup, Verdict};
+use plugpull::check::{Builtin, Checker, Pool, Prepared, Setup, Verdict};
+use plugpull::search::{Asked, Judge};
 use plugpull::signals::Stop;
 use plugpull_store::{Options, Store};
 use tempfile::TempDir;
@@ -48,18 +50,18 @@ fn states(count: u64) -> Vec<DiskImage> {
     (0..count).map(state).collect()
 }
 
-fn judged(mut pool: Pool, states: Vec<DiskImage>) -> Vec<Judged> {
-    let mut judged = Vec::new();
-    for (number, image) in (0u64..).zip(states) {
-        pool.send(Job { number, image, marks: u32::try_from(number % 9).unwrap() });
-        judged.extend(pool.ready());
-    }
-    judged.extend(pool.finish().0);
-    judged
+/// The states as they are asked for, each with another number of Marks.
+fn asked(states: Vec<DiskImage>) -> Vec<Asked> {
+    let numbered = (0..9).cycle().zip(states);
+    numbered.map(|(marks, image)| Asked { image, marks }).collect()
 }
 
-fn messages(judged: &[Judged]) -> Vec<String> {
-    let message = |judged: &Judged| match &judged.verdict {
+fn judged(mut pool: Pool, states: Vec<DiskImage>) -> Vec<Verdict> {
+    pool.judge(asked(states), &|| false)
+}
+
+fn messages(judged: &[Verdict]) -> Vec<String> {
+    let message = |verdict: &Verdict| match verdict {
         Verdict::Violated(violation) => violation.message.clone(),
         other => format!("{other:?}"),
     };
@@ -79,7 +81,6 @@ fn each_state_is_at_the_recorded_path_with_its_marks_and_the_users_files_are_not
         let mark =
             (number % 9).checked_sub(1).map_or(String::new(), |mark| format!(" mark {mark}"));
         assert_eq!(message, format!("{0} {0} {number}{mark}", at.display()));
-        assert_eq!(judged[number].number, number as u64);
     }
     assert_eq!(judged.len(), 100);
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
@@ -94,9 +95,12 @@ fn nothing_is_left_of_a_pool() {
     let mut setup = setup(dir.path(), vec![shell(hang)], 2);
     setup.timeout = Duration::from_millis(200);
     let Some(mut pool) = pool(setup) else { return };
-    for (number, image) in (0..).zip(states(40)) {
-        pool.send(Job { number, image, marks: 0 });
-    }
+    // Some of the checkers are started, and then it is ended.
+    let asks = Cell::new(0);
+    let stop = || asks.replace(asks.get() + 1) > 0;
+    let judged = pool.judge(asked(states(40)), &stop);
+    assert!(messages(&judged).iter().any(|message| message.contains("did not end within")));
+    assert!(judged.iter().any(|verdict| matches!(verdict, Verdict::NotMeasured(_))));
     drop(pool);
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains(dir.path().to_str().unwrap()), "{mounts}");
@@ -127,8 +131,8 @@ fn a_stopped_pool_says_what_was_not_looked_at() {
     let stop = Stop::asked_already();
     let pool = Pool::start(Setup { stop, ..setup(dir.path(), vec![shell("exit 1")], 2) }).unwrap();
     let judged = judged(pool, states(20));
-    let stopped = Verdict::NotMeasured("stopped".to_owned());
-    assert!(judged.len() == 20 && judged.iter().all(|judged| judged.verdict == stopped));
+    let stopped = |verdict: &Verdict| matches!(verdict, Verdict::NotMeasured(_));
+    assert!(judged.len() == 20 && judged.iter().all(stopped));
 }
 
 /// A real directory, filled by a shell, as an image.
@@ -150,7 +154,7 @@ fn says(checker: &str, start: &DiskImage, state: &DiskImage) -> Option<Verdict> 
     };
     let dir = TempDir::new().unwrap();
     let pool = Pool::start(setup(dir.path(), vec![checker], 1)).unwrap();
-    judged(pool, vec![state.clone()]).pop().map(|judged| judged.verdict)
+    judged(pool, vec![state.clone()]).pop()
 }
 
 #[track_caller]

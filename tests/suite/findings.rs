@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use faultfs::{DiskImage, Fs, FsFile, ImageHash, Model, PersistOrder, SimFs, Trace};
+use faultfs::{Access, DiskImage, Fs, FsFile, ImageHash, Model, PersistOrder, SimFs, Trace};
 use plugpull::check::{Verdict, Violation};
 use plugpull::explore::{Bounds, Tier};
 use plugpull::findings::{Finding, Findings, Inquiry, Remedy, Trial};
@@ -172,6 +172,57 @@ fn where_no_barrier_helps_none_is_named() {
     let [finding] = &found.list[..] else { panic!("{} findings", found.list.len()) };
     assert!(finding.violation.message.starts_with("TORN"));
     assert!(matches!(finding.remedy, Remedy::None { tried: 1.., .. }), "{:?}", finding.remedy);
+}
+
+fn ids(trace: &Trace, checker: fn(&DiskImage, u32) -> Option<String>) -> BTreeSet<String> {
+    let found = findings_of(trace, &DEFAULT, checker);
+    let ids: BTreeSet<_> = found.list.iter().map(|finding| finding.id.clone()).collect();
+    assert_eq!(ids.len(), found.list.len(), "two findings of a run have one id");
+    ids
+}
+
+#[test]
+fn one_cause_has_one_id_and_another_cause_another() {
+    let of = |synced, dir_synced| ids(&replaced(synced, dir_synced), check_replaced);
+    let (file, dir) = (of(false, true), of(true, false));
+    assert!(!file.is_empty() && !dir.is_empty() && file.is_disjoint(&dir), "{file:?} {dir:?}");
+    // Whoever misses both barriers has both causes, and may have one of both together.
+    let both = of(false, false);
+    assert!(both.is_superset(&file) && both.is_superset(&dir), "{both:?} {file:?} {dir:?}");
+    // What the checker says of a loss, and in how many words, is no part of its cause.
+    let other = |image: &DiskImage, marks| check_replaced(image, marks).map(|_| "bad".to_owned());
+    assert_eq!(ids(&replaced(true, false), other), dir);
+}
+
+/// A kill alone is enough here: what is lost tells nothing, so it is told after what.
+#[test]
+fn where_nothing_need_be_lost_an_id_says_after_what_the_power_went() {
+    let made = |again: fn(&SimFs)| {
+        let disk = SimFs::new();
+        let file = disk.create_new(at("/conf"), 0o644).unwrap();
+        file.write_at(&[1; 5000], 0).unwrap();
+        file.sync_all().unwrap();
+        disk.sync_dir(at("/")).unwrap();
+        disk.mark(b"committed 1");
+        again(&disk);
+        disk.trace()
+    };
+    let checker =
+        |image: &DiskImage, marks| (marks > 0).then(|| check_replaced(image, 1)).flatten();
+    let cut = made(|disk| {
+        let file = disk.open(at("/conf"), Access::ReadWrite).unwrap();
+        file.set_len(0).unwrap();
+        file.sync_all().unwrap();
+        file.write_at(&[2; 5000], 0).unwrap();
+        file.sync_all().unwrap();
+    });
+    let removed = made(|disk| {
+        disk.unlink(at("/conf")).unwrap();
+        disk.sync_dir(at("/")).unwrap();
+    });
+    let (cut, removed) = (ids(&cut, checker), ids(&removed, checker));
+    assert!(!cut.is_empty() && !removed.is_empty());
+    assert!(cut.is_disjoint(&removed), "{cut:?} {removed:?}");
 }
 
 /// A checker that looks at more than the state is told apart: this one fails once in each.

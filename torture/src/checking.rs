@@ -13,9 +13,10 @@ use faultfs::Event;
 use crate::check::{Checker, Pool, Setup, Verdict};
 use crate::cli::{MessageFormat, ResultArgs};
 use crate::clock::Heartbeat;
-use crate::examine::{Examined, examine};
+use crate::examine::examine;
 use crate::exit::{Exit, Failure};
 use crate::explore_command::default_jobs;
+use crate::keep::write_findings;
 use crate::memory;
 use crate::namespace::Namespace;
 use crate::outcome::{Outcome, told};
@@ -189,13 +190,14 @@ pub(crate) fn look_at(
         keeping.finish()?;
     }
     let examined = examined?;
-    let found = !examined.findings.list.is_empty();
+    let found = examined.searched.iter().any(|searched| !searched.violated.is_empty());
     let path = match saved {
         Some(path) => Some(path.to_owned()),
         None if found => Some(recording.keep()?),
         None => None,
     };
-    let kept = keep_states(look, &examined)?;
+    let dir = look.keep_states.as_deref();
+    let kept = dir.map_or(Ok(Vec::new()), |dir| write_findings(&examined, dir))?;
     outcome.add(recording, &look.plan, &examined, (path.as_deref(), &kept));
     Ok(outcome)
 }
@@ -218,25 +220,6 @@ pub(crate) fn jobs(look: &Look, recording: &Recording) -> usize {
         );
     }
     jobs
-}
-
-/// Writes the state of each finding to a directory of its own.
-#[expect(clippy::disallowed_methods, reason = "directories of the user's")]
-fn keep_states(look: &Look, examined: &Examined) -> Result<Vec<PathBuf>, Failure> {
-    let Some(dir) = &look.keep_states else { return Ok(Vec::new()) };
-    let mut kept = Vec::new();
-    for finding in &examined.findings.list {
-        let path = dir.join(&finding.id);
-        let what = || format!("write a state to {}", path.display());
-        std::fs::create_dir_all(&path).map_err(|e| Failure::system(what(), e))?;
-        let order = examined.orders.iter().find(|o| o.model().name == finding.state.model());
-        let Some(order) = order else { continue };
-        let image = finding.state.image(order);
-        let image = image.map_err(|e| Failure::Usage(e.to_string()))?;
-        image.write_out(&path).map_err(|e| Failure::system(what(), e))?;
-        kept.push(path);
-    }
-    Ok(kept)
 }
 
 /// About how many bytes the largest state of a recording takes.

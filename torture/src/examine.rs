@@ -126,7 +126,8 @@ fn control(recording: &Recording, book: &mut Book<'_>, stop: &Stop) -> Result<()
             "the checker fails on the finished run, from which nothing is lost: {}",
             what.message
         ))),
-        Verdict::NotMeasured(why) | Verdict::HarnessBroken(why) => {
+        Verdict::NotMeasured(why) => Err(Failure::Machine(why)),
+        Verdict::HarnessBroken(why) => {
             Err(Failure::Harness(format!("the checker could not be run: {why}")))
         }
     }

@@ -25,13 +25,14 @@ pub enum Exit {
     Partial = 5,
     /// The machine does not let us: disk full, no permission, too many open files.
     Environment = 96,
-    /// A violation was found, or what was read is damaged.
+    /// A violation was found, or what was read is damaged. Said even if a Ctrl-C ended the run
+    /// later: what was found stays found.
     Violation = 100,
     /// The program that was to be recorded failed by itself.
     ProgramFailed = 101,
     /// The checker failed where nothing was lost, or could not be run: its verdicts tell nothing.
     HarnessBroken = 102,
-    /// Ended by Ctrl-C or SIGTERM; the report is partial.
+    /// Ended by Ctrl-C or SIGTERM before anything was found; the report is partial.
     Interrupted = 130,
 }
 
@@ -44,10 +45,10 @@ Exit codes:
     4  nothing was tested
     5  nothing found, but the run ended before everything was looked at
    96  the machine does not allow it (disk full, permissions, limits)
-  100  a violation was found, or what was read is damaged
+  100  a violation was found (even if Ctrl-C ended the run later), or what was read is damaged
   101  the program failed by itself, without any fault
   102  the checker failed where nothing was lost, or could not be run
-  130  ended by Ctrl-C or SIGTERM; the report is partial";
+  130  ended by Ctrl-C or SIGTERM with nothing found until then; the report is partial";
 
 impl Exit {
     /// All of them: what tells more about what was found comes first, and decides for several programs.
@@ -175,7 +176,9 @@ fn exit_of_system(error: &io::Error, otherwise: Exit) -> Exit {
             | Kind::FileTooLarge,
             _,
         )
-        | (_, Some(Errno::EIO | Errno::ENFILE | Errno::EMFILE)) => Exit::Environment,
+        | (_, Some(Errno::EIO | Errno::ENFILE | Errno::EMFILE | Errno::EAGAIN)) => {
+            Exit::Environment
+        }
         _ => otherwise,
     }
 }

@@ -23,6 +23,7 @@ pub mod exit;
 pub mod explore;
 pub mod explore_command;
 pub mod findings;
+mod keep;
 pub mod kill;
 mod memory;
 pub mod merge_command;

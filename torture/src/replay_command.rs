@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use faultfs::{CrashState, DiskImage, Fs, PersistOrder, RealFs, StateError};
+use faultfs::{CrashState, Fs, PersistOrder, RealFs, StateError};
 use serde_json::json;
 
 use crate::check::Verdict;
@@ -13,6 +13,7 @@ use crate::cli::{MessageFormat, ReplayArgs};
 use crate::exit::{Exit, Failure};
 use crate::findings::story::Story;
 use crate::findings::tale::{Line, tale};
+use crate::keep::write_out;
 use crate::models_command::load;
 use crate::namespace;
 use crate::record::{Recording, find_by_token};
@@ -81,6 +82,7 @@ impl Replay {
         match &self.verdict {
             Some(Verdict::Violated(_)) => Exit::Violation,
             Some(Verdict::Survived) | None => Exit::Clean,
+            Some(verdict) if verdict.hindered().is_some() => Exit::Environment,
             Some(Verdict::NotMeasured(_)) => Exit::Interrupted,
             Some(Verdict::HarnessBroken(_)) => Exit::HarnessBroken,
         }
@@ -149,12 +151,4 @@ fn directory(named: Option<&Path>) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
 fn exists(dir: &Path) -> bool {
     fs::symlink_metadata(dir).is_ok()
-}
-
-/// Writes the disk of a state to a directory, which must not exist.
-#[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
-pub(crate) fn write_out(image: &DiskImage, dir: &Path) -> Result<(), Failure> {
-    let what = || format!("write the state to {}", dir.display());
-    fs::create_dir(dir).map_err(|e| Failure::system(what(), e))?;
-    image.write_out(dir).map_err(|e| Failure::system(what(), e))
 }

@@ -3,8 +3,7 @@
 //! They come from the command line; what they ask for has been found sensible before anything runs.
 //! Not for running anything.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use faultfs::Model;
@@ -15,6 +14,7 @@ use crate::examine::Plan;
 use crate::exit::Failure;
 use crate::explore::{Bounds, Tier};
 use crate::explore_command::Budget;
+use crate::keep::is_free;
 use crate::models_command::load;
 use crate::options::seed_of;
 use crate::record::Program;
@@ -135,23 +135,6 @@ fn plan(judge: &JudgeArgs, search: &SearchArgs) -> Result<Plan, Failure> {
     let window = search.window.unwrap_or(WINDOW);
     let bounds = Bounds { budget, window, seed: seed_of(&search.seed), ..Bounds::of(tier) };
     Ok(Plan { models, fail_on, bounds, time })
-}
-
-/// States of an earlier run are not mixed with those of this one.
-#[expect(clippy::disallowed_methods, reason = "a directory of the user's")]
-fn is_free(dir: &Path) -> Result<(), Failure> {
-    let refused = |why: &str| {
-        let dir = dir.display();
-        Err(Failure::Usage(format!("{dir} {why}; --keep-states names a new or empty directory")))
-    };
-    match std::fs::read_dir(dir) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => refused("is not empty"),
-        },
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => refused(&format!("cannot be used: {e}")),
-    }
 }
 
 /// The models to fail on; all of one's own choice if none of the default ones is among them.

@@ -65,6 +65,25 @@ fn ctrl_c_in_a_search_gives_a_partial_report() {
     ended.assert(130, &[]);
 }
 
+/// What was found stays found: a script that interrupts a search must not take it for a clean one.
+#[test]
+fn ctrl_c_after_a_violation_was_found_ends_as_a_violation() {
+    let Some(case) = Case::new() else { return };
+    let sleeper = case.script("sleeper.sh", "while :; do sleep 0.05; done");
+    let found = case.path("found");
+    let found = found.display();
+    // Hangs in the first state after one that is told as a violation.
+    let text = format!(
+        "test -e {found} && exec {sleeper}; grep -q 'value 2' f && exit 0; touch {found}; exit 1"
+    );
+    let checker = case.script("checker.sh", &text);
+    let ended = interrupted(&case, CAREFUL, &checker, "sleeper.sh", Signal::SIGINT);
+    assert_eq!(ended.code, Some(100), "{ended:#?}");
+    assert!(ended.out.contains("violations that were not looked into"), "{}", ended.out);
+    // What was recorded is kept: it need not be found by chance once more.
+    assert!(ended.out.contains("look again: plugpull explore "), "{}", ended.out);
+}
+
 /// Nobody can clean up after a SIGKILL. The mount is in a namespace that only plugpull and the program are
 /// in; a program that writes gets an error, and one that does not write is not ended.
 #[test]

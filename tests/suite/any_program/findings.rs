@@ -1,10 +1,13 @@
 //! What is found is found again: by its token, from a recording, with any number of workers.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines, token};
+use crate::machine::not_measured;
 use crate::program::Ended;
 
 /// Enough for every finding here, and the same amount each time.
@@ -125,4 +128,68 @@ fn recorded_now_and_explored_later_is_the_same_as_checked() {
     };
     assert_eq!(ids(&explored), ids(&found));
     assert!(!ids(&found).is_empty());
+}
+
+/// Whether a program is installed.
+#[track_caller]
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    found || not_measured::<()>(&format!("{program} is not installed")).is_some()
+}
+
+/// Runs a program again and again, with other seeds and numbers of workers: each time the same causes must
+/// be found, under the same ids.
+#[track_caller]
+fn same_ids(case: &Case, checker: &str, program: fn(u32) -> String) -> BTreeSet<String> {
+    let ids = |round: u32| {
+        let [seed, jobs] = [format!("seed {round}"), (1 + round % 2).to_string()];
+        let more = ["--model", "ext4", "--window", "64", "--seed", &seed, "--jobs", &jobs];
+        let found = case.check(&program(round), checker, &options(&[&more, &JSON]));
+        found.assert(100, &[]);
+        let ids: Vec<_> = found.events("finding").iter().map(|it| it["id"].to_string()).collect();
+        let set: BTreeSet<_> = ids.iter().cloned().collect();
+        assert_eq!(set.len(), ids.len(), "two findings have one id: {ids:?}");
+        (set, found.out)
+    };
+    let (first, told) = ids(0);
+    for round in 1..3 {
+        let (other, again) = ids(round);
+        assert_eq!(first, other, "{told}\n{again}");
+    }
+    first
+}
+
+#[test]
+fn a_finding_has_one_id_whatever_random_names_the_program_draws() {
+    let Some(case) = Case::new() else { return };
+    let sed = same_ids(&case, "old-or-new:f", |_| "sed -i s/0/1/ f".to_owned());
+    let python = has("python3").then(|| {
+        same_ids(&case, "old-or-new:f", |_| {
+            "python3 -c '\nimport os, tempfile\nfile, path = tempfile.mkstemp(dir=\".\")\n\
+             os.write(file, b\"value 1\\n\")\nos.replace(path, \"f\")'"
+                .to_owned()
+        })
+    });
+    // The same barrier is missing in both.
+    assert!(python.is_none_or(|python| !python.is_disjoint(&sed)));
+    let log = same_ids(&case, "old-or-new:f", |_| "echo value 1 >> f; echo done".to_owned());
+    assert!(log.is_disjoint(&sed), "{log:?} {sed:?}");
+}
+
+#[test]
+fn a_finding_has_one_id_whatever_the_names_of_objects_are() {
+    let Some(case) = Case::new() else { return };
+    if !has("git") {
+        return;
+    }
+    let made = Command::new("git").args(["init", "-q"]).current_dir(case.dir()).status();
+    assert!(made.unwrap().success());
+    same_ids(&case, "git", |round| {
+        // Objects are named by a hash over the time as well.
+        let time = 1_800_000_000 + round;
+        format!(
+            "export GIT_AUTHOR_DATE='@{time} +0000' GIT_COMMITTER_DATE='@{time} +0000'; git add f; \
+             git -c user.name=t -c user.email=t@e commit -q -m 'round {round}' && echo committed"
+        )
+    });
 }

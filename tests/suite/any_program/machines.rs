@@ -7,7 +7,7 @@ use std::thread;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use nix::unistd::{Gid, Uid};
+use nix::unistd::{Gid, Uid, chdir, chroot};
 
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines};
 use crate::machine::{Nobody, not_measured};
@@ -144,6 +144,39 @@ fn without_the_device_nothing_is_recorded_and_the_mend_is_named() {
         let json = as_nobody(case, nobody, &[&["doctor"], &JSON[..]].concat());
         assert_eq!(json.code, Some(96));
         assert_eq!(lines(&json).last().unwrap()["works"], false);
+    });
+}
+
+/// Makes the calling thread, and what it starts, one that may make no user namespace: the kernel lets nobody
+/// do that whose root directory is not that of the machine.
+fn leave_the_root(case: &Case) {
+    let root = case.path("root");
+    fs::create_dir(&root).unwrap();
+    let whole = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some("/"), &root, None::<&str>, whole, None::<&str>).unwrap();
+    chroot(&root).unwrap();
+    chdir("/").unwrap();
+}
+
+#[test]
+fn where_nobody_may_mount_fusermount3_does_and_states_are_checked_elsewhere() {
+    with_fuse(OPEN, |case, nobody| {
+        leave_the_root(case);
+        let doctor = as_nobody(case, nobody, &["doctor"]);
+        if doctor.code != Some(0) {
+            let why = format!("mounting by fusermount3 (Debian: fuse3): {}", doctor.out);
+            return not_measured(&why).unwrap_or_default();
+        }
+        assert!(doctor.out.contains("mounts are made by fusermount3"), "{}", doctor.out);
+        let checker = case.script("checker.sh", PROMISED);
+        let program = case.script("program.sh", CARELESS);
+        let found = as_nobody(case, nobody, &words(&checker, &program));
+        found.assert(100, &["elsewhere"]);
+        let again = found.out.lines().find_map(|line| line.trim().strip_prefix("again: plugpull "));
+        let again: Vec<_> = again.unwrap().split(' ').collect();
+        as_nobody(case, nobody, &again).assert(100, &[]);
+        let program = case.script("program.sh", CAREFUL);
+        as_nobody(case, nobody, &words(&checker, &program)).assert(0, &[]);
     });
 }
 

@@ -4,12 +4,13 @@
 //! last line says which. 126 and 127 are what a shell says when it could not start the program:
 //! then nothing was checked, and the harness is to be mended. Not for grouping violations.
 
+use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use super::spawn::{Ran, Status};
+use super::spawn::{PAUSES, Ran, Status, is_shortage};
 
 /// One state judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,23 @@ pub struct Violation {
     pub dropped: u64,
 }
 
+/// Why a state was not looked at when somebody asked to end.
+const GIVEN_UP: &str = "the check was given up";
+
 impl Verdict {
+    /// Somebody asked to end before the state was looked at.
+    pub(crate) fn given_up() -> Self {
+        Self::NotMeasured(GIVEN_UP.to_owned())
+    }
+
+    /// Why the machine did not let us look at the state, if that is so.
+    pub(crate) fn hindered(&self) -> Option<&str> {
+        match self {
+            Self::NotMeasured(why) if why != GIVEN_UP => Some(why),
+            _ => None,
+        }
+    }
+
     /// A violation that a line tells.
     pub(super) fn violated(message: impl Into<String>) -> Self {
         Self::Violated(Violation { message: message.into(), ..Violation::default() })
@@ -61,6 +78,14 @@ pub fn judge(ran: &Ran, timeout: Duration) -> Verdict {
         Status::Exited(code @ (NOT_EXECUTABLE | NOT_FOUND)) => {
             let why = or_line("the program cannot be started".to_owned());
             Verdict::HarnessBroken(format!("the checker exited with {code}: {why}"))
+        }
+        Status::NotStarted(errno) if is_shortage(Errno::from_raw(errno)) => {
+            Verdict::NotMeasured(format!(
+                "the checker could not be started, not in {} tries: {}; allow more processes and memory \
+                 (ulimit -u, pids.max, memory.max), or check fewer states at the same time (--jobs)",
+                PAUSES.len() + 1,
+                io::Error::from_raw_os_error(errno)
+            ))
         }
         Status::NotStarted(errno) => {
             let errno = Errno::from_raw(errno);
@@ -101,6 +126,19 @@ mod tests {
         assert_eq!(message(Status::Exited(3), ""), "exit status 3");
         assert_eq!(message(Status::Signaled(11), "half a li"), "killed by SIGSEGV");
         assert_eq!(message(Status::TimedOut, ""), "did not end within 10s");
+    }
+
+    /// The machine says nothing about the state, and may have more to give later.
+    #[test]
+    fn a_machine_that_is_short_of_processes_is_no_violation() {
+        for errno in [Errno::EAGAIN, Errno::ENOMEM] {
+            let verdict = judged(Status::NotStarted(errno as i32), "");
+            let why = verdict.hindered().unwrap();
+            let errno = io::Error::from(errno).to_string();
+            assert!(why.contains(&errno) && why.contains("--jobs"), "{why}");
+        }
+        assert_eq!(Verdict::given_up().hindered(), None);
+        assert_eq!(Verdict::Survived.hindered(), None);
     }
 
     #[test]

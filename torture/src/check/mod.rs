@@ -28,7 +28,7 @@ mod worker;
 pub use checkers::{Builtin, Checker, CheckerError, Prepared};
 pub use judge::{Verdict, Violation, judge};
 pub use output::Output;
-pub use pool::{Job, Judged, Pool, Setup};
+pub use pool::{Pool, Setup};
 pub use spawn::{Ran, Spawner, Status, Task};
 pub use tree::{Tree, TreeCounts};
 pub use worker::{DIR_VARIABLE, MARKS_VARIABLE};

@@ -1,31 +1,25 @@
-//! Judging many states on several threads, with results in the order of the states.
+//! Judging many states on several threads, with verdicts in the order of the states.
 //!
-//! Neighbouring states go to one worker, because they differ little. Few wait, as each holds an image. When
-//! the run is stopped, the states that still wait are told as not measured. Not for choosing states.
+//! Neighbouring states go to one worker, because they differ little. When the run is stopped, the states
+//! that still wait are told as not measured. Not for choosing states.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
-
-use faultfs::DiskImage;
 
 use super::checkers::Prepared;
 use super::judge::Verdict;
 use super::tree::TreeCounts;
 use super::worker::Worker;
-use crate::search::{Asked, Judge as Ask};
+use crate::search::{Asked, Judge};
 use crate::signals::Stop;
 
-/// Neighbouring states that go to a worker at once.
-const BATCH: usize = 16;
-
-/// Batches that may wait, for each worker.
-const WAITING: usize = 16;
+/// Most neighbouring states that go to a worker at once.
+const BATCH: usize = 8;
 
 /// Batches that each worker gets of states that are asked for at once: the more, the less it waits for
 /// the others at the end; the fewer, the closer its states.
@@ -50,47 +44,20 @@ pub struct Setup {
     pub stop: Stop,
 }
 
-/// A state on its way to the checkers.
-pub struct Job {
-    /// Its place in the order of the search.
-    pub number: u64,
-    /// Its disk, as the kernel finds it after the crash.
-    pub image: DiskImage,
-    /// The number of Marks before the crash.
-    pub marks: u32,
-}
-
-/// A state that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// Its place in the order of the search.
-    pub number: u64,
-    /// What the checkers said.
-    pub verdict: Verdict,
-}
-
-/// Neighbouring states, and their place in the order in which they were sent.
+/// Neighbouring states, and the place of the first among all that were asked for.
 struct Batch {
-    place: u64,
-    jobs: Vec<Job>,
+    place: usize,
+    states: Vec<Asked>,
 }
 
-type Answer = (u64, Vec<Judged>);
+type Answer = (usize, Vec<Verdict>);
 
 /// Workers that judge states.
 pub struct Pool {
-    /// States that are not enough for a worker yet.
-    filling: Vec<Job>,
     /// `None` when nothing more is to come.
-    batches: Option<SyncSender<Batch>>,
+    batches: Option<Sender<Batch>>,
     answers: Receiver<Answer>,
     workers: Vec<JoinHandle<TreeCounts>>,
-    /// The numbers of the states of each batch that was sent and is not handed on.
-    sent: VecDeque<Vec<u64>>,
-    /// Batches that others, sent earlier, keep waiting.
-    done: BTreeMap<u64, Vec<Judged>>,
-    /// Batches that were handed on.
-    handed: u64,
     elsewhere: Option<String>,
     abandoned: Arc<AtomicBool>,
 }
@@ -102,7 +69,7 @@ impl Pool {
         let dir = canonical(&setup.dir);
         let jobs = setup.jobs.max(1);
         let setup = Arc::new(Setup { dir, ..setup });
-        let (batches, waiting) = sync_channel(jobs * WAITING);
+        let (batches, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let (answer, answers) = channel();
         let (ready, started) = channel();
@@ -116,17 +83,8 @@ impl Pool {
             workers.push(Builder::new().name(format!("check-{number}")).spawn(work)?);
         }
         drop(ready);
-        let mut pool = Self {
-            filling: Vec::with_capacity(BATCH),
-            batches: Some(batches),
-            answers,
-            workers,
-            sent: VecDeque::new(),
-            done: BTreeMap::new(),
-            handed: 0,
-            elsewhere: None,
-            abandoned,
-        };
+        let batches = Some(batches);
+        let mut pool = Self { batches, answers, workers, elsewhere: None, abandoned };
         for _ in 0..jobs {
             let worker = started.recv();
             let gone = |_| io::Error::other("a checker's worker panicked at its start");
@@ -140,71 +98,22 @@ impl Pool {
         self.elsewhere.as_deref()
     }
 
-    /// Hands a state to the workers; waits while too many wait already.
-    pub fn send(&mut self, job: Job) {
-        self.filling.push(job);
-        if self.filling.len() == BATCH {
-            self.send_batch();
-        }
+    /// Ends the workers, and says what their trees did.
+    pub fn end(mut self) -> TreeCounts {
+        self.join()
     }
 
-    fn send_batch(&mut self) {
-        let jobs = std::mem::replace(&mut self.filling, Vec::with_capacity(BATCH));
-        let place = self.handed + self.sent.len() as u64;
-        self.sent.push_back(jobs.iter().map(|job| job.number).collect());
-        // Without a worker left it is missing among the answers, and told as such.
-        let _ = self.batches.as_ref().map(|batches| batches.send(Batch { place, jobs }));
-    }
-
-    /// The states that were judged since the last call, in the order in which they were sent, as far as
-    /// all before them were judged.
-    pub fn ready(&mut self) -> Vec<Judged> {
-        self.done.extend(self.answers.try_iter());
-        let mut ready = Vec::new();
-        while let Some(judged) = self.done.remove(&self.handed) {
-            self.handed += 1;
-            self.sent.pop_front();
-            ready.extend(judged);
+    /// Hands states to the workers. Returns how many batches they make.
+    fn send(&self, states: Vec<Asked>) -> usize {
+        let total = states.len();
+        let size = (total / (self.workers.len().max(1) * ROUNDS)).clamp(1, BATCH);
+        let mut states = states.into_iter();
+        for place in (0..total).step_by(size) {
+            let states = states.by_ref().take(size).collect();
+            // Without a worker left it is missing among the answers, and told as such.
+            let _ = self.batches.as_ref().map(|batches| batches.send(Batch { place, states }));
         }
-        ready
-    }
-
-    /// Hands over what was sent so far and waits for it; in the order in which it was sent.
-    pub fn settle(&mut self) -> Vec<Judged> {
-        if !self.filling.is_empty() {
-            self.send_batch();
-        }
-        let mut ready = self.ready();
-        while !self.sent.is_empty() {
-            // Without a worker left, `finish` tells what is missing.
-            let Ok((place, judged)) = self.answers.recv() else { break };
-            self.done.insert(place, judged);
-            ready.extend(self.ready());
-        }
-        ready
-    }
-
-    /// Waits for all states that are left; says what the trees did, too.
-    pub fn finish(mut self) -> (Vec<Judged>, TreeCounts) {
-        if !self.filling.is_empty() {
-            self.send_batch();
-        }
-        let counts = self.join();
-        let mut judged = self.ready();
-        // A worker that is gone takes its batch with it.
-        while let Some(numbers) = self.sent.pop_front() {
-            let lost = |number| {
-                let why = "the checker's worker ended unexpectedly".to_owned();
-                Judged { number, verdict: Verdict::HarnessBroken(why) }
-            };
-            judged.extend(
-                self.done
-                    .remove(&self.handed)
-                    .unwrap_or_else(|| numbers.into_iter().map(lost).collect()),
-            );
-            self.handed += 1;
-        }
-        (judged, counts)
+        total.div_ceil(size)
     }
 
     fn join(&mut self) -> TreeCounts {
@@ -218,33 +127,32 @@ impl Pool {
     }
 }
 
-impl Ask for Pool {
+impl Judge for Pool {
     fn judge(&mut self, states: Vec<Asked>, stop: &dyn Fn() -> bool) -> Vec<Verdict> {
-        let total = states.len();
-        let size = (total / (self.workers.len().max(1) * ROUNDS)).clamp(1, BATCH / 2);
-        for (number, Asked { image, marks }) in (0..).zip(states) {
-            self.filling.push(Job { number, image, marks });
-            if self.filling.len() == size {
-                self.send_batch();
-            }
-        }
-        if !self.filling.is_empty() {
-            self.send_batch();
-        }
-        let mut verdicts = Vec::with_capacity(total);
-        while verdicts.len() < total {
+        let mut verdicts = vec![None; states.len()];
+        let mut waiting = self.send(states);
+        while waiting > 0 {
             self.abandoned.store(stop(), Ordering::Relaxed);
             match self.answers.recv_timeout(ASK_AGAIN) {
-                Ok((place, judged)) => drop(self.done.insert(place, judged)),
+                Ok((place, judged)) => {
+                    waiting -= 1;
+                    for (verdict, judged) in verdicts.iter_mut().skip(place).zip(judged) {
+                        *verdict = Some(judged);
+                    }
+                }
+                // A worker that is gone takes its batch with it.
+                Err(RecvTimeoutError::Timeout)
+                    if self.workers.iter().any(JoinHandle::is_finished) =>
+                {
+                    break;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            verdicts.extend(self.ready().into_iter().map(|judged| judged.verdict));
         }
         self.abandoned.store(false, Ordering::Relaxed);
         let gone = || Verdict::HarnessBroken("the checker's workers ended unexpectedly".to_owned());
-        verdicts.resize_with(total, gone);
-        verdicts
+        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(gone)).collect()
     }
 }
 
@@ -280,15 +188,16 @@ fn work(
     drop(ready);
     loop {
         let batch = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Batch { place, jobs }) = batch else { break };
-        let judge = |job: Job| {
-            let skipped = || Verdict::NotMeasured("the check was given up".to_owned());
-            let abandoned = abandoned.load(Ordering::Relaxed);
-            let verdict = if abandoned { skipped() } else { worker.judge(&job) };
-            Judged { number: job.number, verdict }
+        let Ok(Batch { place, states }) = batch else { break };
+        let judge = |state: Asked| {
+            if abandoned.load(Ordering::Relaxed) {
+                Verdict::given_up()
+            } else {
+                worker.judge(&state)
+            }
         };
         // Nobody listens any more when the pool was dropped.
-        let _ = answer.send((place, jobs.into_iter().map(judge).collect()));
+        let _ = answer.send((place, states.into_iter().map(judge).collect()));
     }
     worker.counts()
 }

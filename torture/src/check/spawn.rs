@@ -36,6 +36,31 @@ const LEFT_IN_PIPE: usize = 1 << 20;
 /// How often it is looked whether to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How many milliseconds to wait before a start is tried again that failed because the machine was
+/// short of processes or memory: others may end meanwhile.
+pub(super) const PAUSES: [u64; 6] = [5, 20, 50, 100, 250, 500];
+
+/// Whether an error goes away when others give something back (fork(2)).
+pub(super) fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::EAGAIN | Errno::ENOMEM)
+}
+
+/// Tries to start something; again after each pause, as long as the machine is short of what it takes.
+fn patiently<T>(
+    mut start: impl FnMut() -> io::Result<T>,
+    mut wait: impl FnMut(Duration),
+) -> io::Result<T> {
+    for pause in PAUSES {
+        match start() {
+            Err(e) if e.raw_os_error().is_some_and(|errno| is_shortage(Errno::from_raw(errno))) => {
+                wait(Duration::from_millis(pause));
+            }
+            other => return other,
+        }
+    }
+    start()
+}
+
 /// What is run, and where.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -100,15 +125,21 @@ impl Spawner {
 
     /// Runs one. An error means that it is not known what still runs.
     pub fn run(&mut self, task: &Task) -> io::Result<Ran> {
-        let start = Instant::now();
-        let (reader, child) = match self.start(task) {
+        let wait = |pause| {
+            // Whoever asked to end is not kept waiting.
+            if !self.stop.asked() {
+                std::thread::sleep(pause);
+            }
+        };
+        let (reader, child) = match patiently(|| self.start(task), wait) {
             Ok(started) => started,
             Err(e) => {
                 let Some(errno) = e.raw_os_error() else { return Err(e) };
                 let (status, output) = (Status::NotStarted(errno), Output::default());
-                return Ok(Ran { status, output, time: start.elapsed() });
+                return Ok(Ran { status, output, time: Duration::ZERO });
             }
         };
+        let start = Instant::now();
         let mut running = Running { child, reader, output: Output::default(), open: true };
         let ended = running.wait(start, self.timeout, &self.stop);
         // Before the leader is waited for, as its number may be given away afterwards.
@@ -225,5 +256,44 @@ impl Running {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts that fail with these errors, one after the other, and then succeed. Returns what came of
+    /// them, how many there were, and how often was waited.
+    fn started(errors: &[Errno]) -> (io::Result<()>, usize, usize) {
+        let (mut starts, mut waits) = (0, Vec::new());
+        let start = || {
+            starts += 1;
+            errors.get(starts - 1).map_or(Ok(()), |errno| Err((*errno).into()))
+        };
+        let ended = patiently(start, |pause| waits.push(pause));
+        assert!(waits.is_sorted(), "{waits:?}");
+        (ended, starts, waits.len())
+    }
+
+    #[test]
+    fn a_start_is_tried_again_while_processes_or_memory_are_short() {
+        assert!(matches!(started(&[]), (Ok(()), 1, 0)));
+        let short = [Errno::EAGAIN, Errno::ENOMEM, Errno::EAGAIN];
+        assert!(matches!(started(&short), (Ok(()), 4, 3)));
+    }
+
+    #[test]
+    fn the_tries_come_to_an_end() {
+        let (ended, starts, waits) = started(&[Errno::EAGAIN; 100]);
+        assert_eq!(ended.unwrap_err().raw_os_error(), Some(Errno::EAGAIN as i32));
+        assert_eq!((starts, waits), (PAUSES.len() + 1, PAUSES.len()));
+    }
+
+    #[test]
+    fn what_no_waiting_mends_is_told_at_once() {
+        let (ended, starts, waits) = started(&[Errno::EAGAIN, Errno::ENOENT]);
+        assert_eq!(ended.unwrap_err().raw_os_error(), Some(Errno::ENOENT as i32));
+        assert_eq!((starts, waits), (2, 1));
     }
 }

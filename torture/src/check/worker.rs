@@ -14,10 +14,11 @@ use faultfs::DiskImage;
 
 use super::checkers::State;
 use super::judge::Verdict;
-use super::pool::{Job, Setup};
+use super::pool::Setup;
 use super::spawn::Spawner;
 use super::tree::{Tree, TreeCounts};
 use crate::namespace;
+use crate::search::Asked;
 
 /// Name of the variable with the path of the file that holds the Marks before the crash.
 pub const MARKS_VARIABLE: &str = "PLUGPULL_MARKS";
@@ -62,14 +63,14 @@ impl Worker {
     }
 
     /// Judges one state. Whatever goes wrong is told of this state and does not reach the next.
-    pub(super) fn judge(&mut self, job: &Job) -> Verdict {
+    pub(super) fn judge(&mut self, state: &Asked) -> Verdict {
         if self.setup.stop.asked() {
-            return Verdict::NotMeasured("stopped".to_owned());
+            return Verdict::given_up();
         }
-        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(job)));
+        let judged = catch_unwind(AssertUnwindSafe(|| self.try_judge(state)));
         if self.setup.stop.asked() && matches!(judged, Ok(Ok(_))) {
             // The checker may have been killed.
-            return Verdict::NotMeasured("stopped".to_owned());
+            return Verdict::given_up();
         }
         let why = match judged {
             Ok(Ok(verdict)) => return verdict,
@@ -81,17 +82,17 @@ impl Worker {
         Verdict::HarnessBroken(why)
     }
 
-    fn try_judge(&mut self, job: &Job) -> io::Result<Verdict> {
+    fn try_judge(&mut self, asked: &Asked) -> io::Result<Verdict> {
         let mut shown = false;
         let setup = Arc::clone(&self.setup);
         for checker in &setup.checkers {
             if checker.needs_disk() && !shown {
-                self.show(&job.image, job.marks)?;
+                self.show(&asked.image, asked.marks)?;
                 shown = true;
             }
             let mut state = State {
-                image: &job.image,
-                marks: job.marks as usize,
+                image: &asked.image,
+                marks: asked.marks as usize,
                 dir: self.tree.path(),
                 spawner: &mut self.spawner,
             };

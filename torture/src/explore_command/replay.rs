@@ -9,10 +9,10 @@ use serde_json::json;
 use super::{run_of, workloads};
 use crate::cli::{ExploreArgs, MessageFormat};
 use crate::exit::{Exit, Failure};
+use crate::keep::write_out;
 use crate::models_command::load;
 use crate::options::seed_of;
 use crate::power_cut::{label, losses};
-use crate::replay_command::write_out;
 use crate::report::power_cut::{effects, effects_json};
 use crate::subject::{Run, check};
 

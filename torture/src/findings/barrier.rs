@@ -10,7 +10,7 @@ use faultfs::{EffectId, Event, Inode, Op, PersistOrder, Trace};
 
 use super::Inquiry;
 use super::cause::{self, Cause};
-use super::story::{Kind, Story, shape_of};
+use super::story::{Kind, Story};
 use crate::search::search_one;
 
 /// Most barriers of one kind that are put into a run.
@@ -75,10 +75,10 @@ enum Place {
 /// Tries the candidates of a cause.
 pub(super) fn search(inquiry: &mut Inquiry<'_, '_>, cause: &Cause, story: &Story) -> Remedy {
     let mut candidates = candidates(inquiry, cause, story);
-    let before = inquiry.count(inquiry.trace, cause).0;
+    let before = inquiry.count(inquiry.trace, cause, story).0;
     let mut trials = Vec::new();
     for candidate in &candidates {
-        match inquiry.attempt(candidate, cause, before) {
+        match inquiry.attempt(candidate, cause, story, before) {
             Some(trial) => trials.push(trial),
             None => break,
         }
@@ -96,7 +96,7 @@ pub(super) fn search(inquiry: &mut Inquiry<'_, '_>, cause: &Cause, story: &Story
     }
     candidates.truncate(singles);
     for pair in pairs(&candidates, &trials) {
-        match inquiry.attempt(&pair, cause, before) {
+        match inquiry.attempt(&pair, cause, story, before) {
             Some(trial) if trial.after == 0 => return Remedy::Barriers(trial),
             Some(trial) => trials.push(trial),
             None => break,
@@ -132,9 +132,15 @@ fn pairs(candidates: &[Candidate], trials: &[Trial]) -> Vec<Candidate> {
 
 impl Inquiry<'_, '_> {
     /// Explores the run with a barrier; `None` when the search was ended.
-    fn attempt(&mut self, candidate: &Candidate, cause: &Cause, before: u64) -> Option<Trial> {
+    fn attempt(
+        &mut self,
+        candidate: &Candidate,
+        cause: &Cause,
+        story: &Story,
+        before: u64,
+    ) -> Option<Trial> {
         let trace = insert(self.trace, &candidate.places);
-        let (after, states) = self.count(&trace, cause);
+        let (after, states) = self.count(&trace, cause, story);
         let text = candidate.text.clone();
         let places = candidate.places.len();
         let before_events: Vec<_> = candidate.places.iter().map(|(event, _)| *event).collect();
@@ -144,7 +150,7 @@ impl Inquiry<'_, '_> {
 
     /// How many states of a trace have a violation of a cause under the models that it was found
     /// under, and how many were looked at.
-    fn count(&mut self, trace: &Trace, cause: &Cause) -> (u64, u64) {
+    fn count(&mut self, trace: &Trace, cause: &Cause, story: &Story) -> (u64, u64) {
         let (mut violations, mut states) = (0, 0);
         for search in cause.states.keys() {
             if (self.stop)() {
@@ -153,7 +159,7 @@ impl Inquiry<'_, '_> {
             let order = PersistOrder::new(trace, &self.searched[*search].model);
             let found = search_one(&order, self.bounds, self.book, self.stop, &mut |_| {});
             let same = |class: &String| cause.classes.contains(class);
-            let all = found.violated.iter().map(|violated| shape_of(&violated.what.message));
+            let all = found.violated.iter().map(|violated| story.class_of(&violated.what.message));
             violations += all.filter(same).count() as u64;
             states += found.judged();
         }

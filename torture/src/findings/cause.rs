@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use faultfs::{Change, CrashState, Effect, EffectId, PersistOrder, Window};
 
-use super::story::{Story, shape_of};
+use super::story::Story;
 use super::{Inquiry, minimize};
 use crate::check::Violation;
 
@@ -18,8 +18,10 @@ const MOST_CASES: usize = 5_000;
 pub(super) struct Cause {
     /// What the checker says, without numbers; that of the state that is shown first.
     pub(super) classes: Vec<String>,
-    /// What is lost, without numbers.
+    /// What is lost, without numbers and names of temporaries.
     pub(super) shapes: BTreeSet<String>,
+    /// What was done last before the power went, in the same way.
+    pub(super) last: String,
     /// The search of the state that is shown.
     pub(super) search: usize,
     pub(super) state: CrashState,
@@ -30,6 +32,17 @@ pub(super) struct Cause {
     pub(super) kept: Vec<EffectId>,
     /// How many states of each search have it.
     pub(super) states: BTreeMap<usize, u64>,
+}
+
+impl Cause {
+    /// What makes it this one and no other: what is lost; or, where nothing need be lost, after what the
+    /// power went. No word of the checker, who may say much of one loss, and no number.
+    pub(super) fn key(&self) -> Vec<&str> {
+        if self.shapes.is_empty() {
+            return vec!["nothing lost after", &self.last];
+        }
+        self.shapes.iter().map(String::as_str).collect()
+    }
 }
 
 /// One violation.
@@ -72,9 +85,9 @@ pub(super) fn group(
     (causes, (left.len() + uncounted) as u64)
 }
 
-/// Adds a cause, or what it says to one with the same losses.
+/// Adds a cause, or what it says to the one with the same key: so no two of a run have the same id.
 fn merge(causes: &mut Vec<Cause>, cause: Cause) {
-    match causes.iter_mut().find(|known| known.shapes == cause.shapes) {
+    match causes.iter_mut().find(|known| known.key() == cause.key()) {
         None => causes.push(cause),
         Some(known) => {
             known.classes.extend(cause.classes);
@@ -96,7 +109,7 @@ fn cases(inquiry: &Inquiry<'_, '_>, story: &Story) -> Vec<Case> {
             while window.point() < violated.state.point() && window.advance() {}
             let survives = violated.state.survives(window.pending().len());
             let (lost, _) = split(&window, &survives);
-            let class = shape_of(&violated.what.message);
+            let class = story.class_of(&violated.what.message);
             cases.push(Case {
                 search,
                 number,
@@ -115,12 +128,14 @@ fn of_case(inquiry: &mut Inquiry<'_, '_>, case: &Case, story: &Story) -> Cause {
     let order = &inquiry.orders[case.search];
     let window = Window::at(order, violated.state.point());
     let survives = violated.state.survives(window.pending().len());
-    let smaller = minimize::minimize(inquiry.book, &window, &survives, &case.class, inquiry.stop);
+    let same = |message: &str| story.class_of(message) == case.class;
+    let smaller = minimize::minimize(inquiry.book, &window, &survives, &same, inquiry.stop);
     let (survives, violation) = smaller.unwrap_or((survives, violated.what.clone()));
     let (lost, kept) = split(&window, &survives);
     Cause {
         classes: vec![case.class.clone()],
         shapes: shapes(order, story, &lost),
+        last: last(story, violated.state.point()),
         search: case.search,
         state: CrashState::new(&window, &survives),
         marks: violated.marks,
@@ -137,6 +152,12 @@ fn split(window: &Window<'_>, survives: &[bool]) -> (Vec<EffectId>, Vec<EffectId
     let (kept, lost): (Vec<_>, Vec<_>) = all.partition(|(_, survives)| **survives);
     let ids = |list: Vec<(EffectId, &bool)>| list.into_iter().map(|(id, _)| id).collect();
     (ids(lost), ids(kept))
+}
+
+/// The shape of what was done last before a crash point.
+fn last(story: &Story, point: u32) -> String {
+    let step = (point as usize).checked_sub(1).and_then(|last| story.steps.get(last));
+    step.map_or("the start", |step| step.shape.as_str()).to_owned()
 }
 
 fn shapes(order: &PersistOrder, story: &Story, lost: &[EffectId]) -> BTreeSet<String> {

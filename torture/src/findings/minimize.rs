@@ -5,7 +5,6 @@
 
 use faultfs::Window;
 
-use super::story::shape_of;
 use crate::check::{Verdict, Violation};
 use crate::search::{Asked, Book};
 
@@ -15,17 +14,17 @@ const MOST_SINGLES: usize = 256;
 /// Most tries to give something back.
 const MOST_TRIES: usize = 128;
 
-/// A state with a smaller loss and a violation of the same class (words without numbers); `None` if
-/// the state cannot be made smaller.
+/// A state with a smaller loss in which the checker says what is the `same`; `None` if the state cannot be
+/// made smaller.
 pub(super) fn minimize(
     book: &mut Book<'_>,
     window: &Window<'_>,
     survives: &[bool],
-    class: &str,
+    same: &dyn Fn(&str) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Option<(Vec<bool>, Violation)> {
-    single(book, window, survives, class, stop)
-        .or_else(|| give_back(book, window, survives, class, stop))
+    single(book, window, survives, same, stop)
+        .or_else(|| give_back(book, window, survives, same, stop))
 }
 
 /// One effect lost, with all that needs it: the smallest such loss that is enough.
@@ -33,7 +32,7 @@ fn single(
     book: &mut Book<'_>,
     window: &Window<'_>,
     survives: &[bool],
-    class: &str,
+    same: &dyn Fn(&str) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Option<(Vec<bool>, Violation)> {
     let lost = (0..survives.len()).filter(|position| !survives[*position]);
@@ -47,7 +46,7 @@ fn single(
     let asked = tries.iter().map(|survives| asked(window, survives)).collect();
     let verdicts = book.verdicts(asked, stop);
     let mut found = tries.into_iter().zip(verdicts);
-    found.find_map(|(survives, verdict)| Some((survives, same(verdict, class)?)))
+    found.find_map(|(survives, verdict)| Some((survives, still(verdict, same)?)))
 }
 
 /// Gives back one lost effect after the other, with what it needs, as long as the violation stays.
@@ -55,7 +54,7 @@ fn give_back(
     book: &mut Book<'_>,
     window: &Window<'_>,
     survives: &[bool],
-    class: &str,
+    same: &dyn Fn(&str) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Option<(Vec<bool>, Violation)> {
     let mut smallest = survives.to_vec();
@@ -67,7 +66,7 @@ fn give_back(
         }
         let kept = window.kept_with(position);
         let trial: Vec<_> = smallest.iter().zip(kept).map(|(had, kept)| *had || kept).collect();
-        if let Some(what) = same(book.verdict(asked(window, &trial), stop), class) {
+        if let Some(what) = still(book.verdict(asked(window, &trial), stop), same) {
             smallest = trial;
             violation = Some(what);
         }
@@ -81,9 +80,9 @@ fn asked(window: &Window<'_>, survives: &[bool]) -> Asked {
     Asked { image, marks: window.marks() }
 }
 
-fn same(verdict: Verdict, class: &str) -> Option<Violation> {
+fn still(verdict: Verdict, same: &dyn Fn(&str) -> bool) -> Option<Violation> {
     match verdict {
-        Verdict::Violated(what) if shape_of(&what.message) == class => Some(what),
+        Verdict::Violated(what) if same(&what.message) => Some(what),
         _ => None,
     }
 }

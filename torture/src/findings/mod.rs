@@ -7,6 +7,8 @@
 mod barrier;
 mod cause;
 mod minimize;
+mod names;
+mod shape;
 pub mod story;
 pub mod tale;
 
@@ -28,7 +30,7 @@ const MOST_CAUSES: usize = 16;
 /// One cause of violations.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Equal for the same cause in other runs: made of what was said and what was lost.
+    /// Equal for the same cause in other runs, and of no two of one run: made of what was lost.
     pub id: String,
     /// What the checker said in the state that is shown.
     pub violation: Violation,
@@ -95,8 +97,7 @@ impl Inquiry<'_, '_> {
             .collect();
         let gate = self.fail_on.iter().any(|name| models.contains_key(name));
         let remedy = barrier::search(self, cause, story);
-        let told = cause.classes.iter().chain(&cause.shapes).map(String::as_str);
-        let id = ObjectId::of(told.collect::<Vec<_>>().join("\n").as_bytes());
+        let id = ObjectId::of(cause.key().join("\n").as_bytes());
         Finding {
             id: id.hex()[..12].to_owned(),
             violation: cause.violation.clone(),
@@ -106,16 +107,16 @@ impl Inquiry<'_, '_> {
             models,
             gate,
             remedy,
-            steady: self.is_steady(cause),
+            steady: self.is_steady(cause, story),
         }
     }
 
-    fn is_steady(&mut self, cause: &cause::Cause) -> bool {
+    fn is_steady(&mut self, cause: &cause::Cause, story: &Story) -> bool {
         let Ok(image) = cause.state.image(&self.orders[cause.search]) else { return false };
         let asked = Asked { image, marks: cause.marks };
         match self.book.again(asked, self.stop) {
             Some(Verdict::Violated(what)) => {
-                cause.classes.first() == Some(&story::shape_of(&what.message))
+                cause.classes.first() == Some(&story.class_of(&what.message))
             }
             // The search was ended meanwhile.
             Some(Verdict::NotMeasured(_)) => true,

@@ -1,11 +1,15 @@
 //! The story of a run: what each event did, in words, and as a shape that repeats.
 //!
-//! Programs do the same thing again and again: two events have one shape when they differ in numbers
-//! only, in their names or in where they write. Not for what a crash keeps of an event.
+//! Programs do the same thing again and again: two events have one shape when they differ only in numbers,
+//! in the names of temporary files (`names`), or in where they write. Not for what a crash keeps of an
+//! event.
 
 use std::collections::BTreeMap;
 
 use faultfs::{DiskImage, Entry, Event, Inode, Op, Trace};
+
+use super::names::Names;
+use super::shape::shape_of;
 
 /// What an event is for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,25 +46,48 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// The first path of every inode.
     paths: BTreeMap<Inode, String>,
+    names: Names,
 }
 
 impl Story {
     /// Of this run.
     pub fn of(trace: &Trace) -> Self {
-        let mut teller = Teller { image: trace.start.clone(), paths: BTreeMap::new() };
+        let mut teller = Teller {
+            image: trace.start.clone(),
+            names: Names::of(trace),
+            paths: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+        };
         let steps = trace.events.iter().map(|event| teller.tell(event)).collect();
-        Self { steps, paths: teller.paths }
+        Self { steps, paths: teller.paths, names: teller.names }
     }
 
     /// What an inode was called first; `.` is the directory of the program.
     pub fn path(&self, inode: Inode) -> &str {
         self.paths.get(&inode).map_or(".", String::as_str)
     }
+
+    /// What a checker says of a state of this run, without what differs from state to state.
+    pub fn class_of(&self, message: &str) -> String {
+        self.names.class_of(message)
+    }
+}
+
+/// Whom an event is told to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Voice {
+    /// To people: with the names of its time.
+    Text,
+    /// To the grouping: with the shapes of names.
+    Shape,
 }
 
 struct Teller {
     image: DiskImage,
+    names: Names,
+    /// The first path of every inode, in each voice.
     paths: BTreeMap<Inode, String>,
+    shapes: BTreeMap<Inode, String>,
 }
 
 impl Teller {
@@ -68,79 +95,101 @@ impl Teller {
         match event {
             Event::Mark(text) => {
                 let text = format!("mark \"{}\"", text.escape_ascii());
-                let shape = shape_of(&text);
+                let shape = self.names.class_of(&text);
                 let dirs = Vec::new();
                 Step { text, shape, kind: Kind::Mark, inode: None, dirs, names: false }
             }
             Event::Op { op, time, .. } => {
-                let (text, place) = self.words(op);
+                let [text, shape] = [Voice::Text, Voice::Shape].map(|voice| self.words(op, voice));
                 op.apply(&mut self.image, *time);
-                let shape = shape_of(&text);
+                let shape = shape_of(&shape);
                 let kind = if op.is_barrier() { Kind::Barrier } else { Kind::Change };
-                let text = format!("{text}{place}");
+                let text = format!("{text}{}", place_of(op));
                 let names = matches!(op, Op::Rename { .. } | Op::Link { .. });
                 Step { text, shape, kind, inode: Some(inode_of(op)), dirs: dirs_of(op), names }
             }
         }
     }
 
-    /// What is done to what, and where in it.
-    fn words(&mut self, op: &Op) -> (String, String) {
-        let text = match op {
-            Op::Create { at, inode, .. } => self.new_name("create", at, *inode),
-            Op::Mkdir { at, inode, .. } => self.new_name("mkdir", at, *inode),
+    /// What is done to what.
+    fn words(&mut self, op: &Op, voice: Voice) -> String {
+        match op {
+            Op::Create { at, inode, .. } => self.new_name("create", at, *inode, voice),
+            Op::Mkdir { at, inode, .. } => self.new_name("mkdir", at, *inode, voice),
             Op::Symlink { at, inode, target } => {
-                format!("{} -> {}", self.new_name("symlink", at, *inode), target.escape_ascii())
+                let link = self.new_name("symlink", at, *inode, voice);
+                format!("{link} -> {}", target.escape_ascii())
             }
-            Op::Link { at, inode } => format!("link {} {}", self.path(*inode), self.at(at)),
+            Op::Link { at, inode } => {
+                format!("link {} {}", self.path(*inode, voice), self.at(at, *inode, voice))
+            }
             Op::Unlink { at, inode } => {
-                self.path(*inode);
-                format!("unlink {}", self.at(at))
+                self.path(*inode, voice);
+                format!("unlink {}", self.at(at, *inode, voice))
             }
-            Op::Rmdir { at, .. } => format!("rmdir {}", self.at(at)),
+            Op::Rmdir { at, inode } => format!("rmdir {}", self.at(at, *inode, voice)),
             Op::Rename { inode, from, to, exchange, .. } => {
-                self.path(*inode);
+                self.path(*inode, voice);
                 let arrow = if *exchange { "<->" } else { "->" };
-                format!("rename {} {arrow} {}", self.at(from), self.at(to))
+                let [from, to] = [from, to].map(|at| self.at(at, *inode, voice));
+                format!("rename {from} {arrow} {to}")
             }
-            Op::Write { inode, .. } => format!("write {}", self.path(*inode)),
-            Op::WriteBack { inode, .. } => format!("store through a map of {}", self.path(*inode)),
-            Op::SetLen { inode, .. } => format!("truncate {}", self.path(*inode)),
-            Op::SetMode { inode, mode } => format!("chmod {mode:o} {}", self.path(*inode)),
-            Op::SetModified { inode, .. } => format!("utimes {}", self.path(*inode)),
+            Op::SetMode { inode, mode } => format!("chmod {mode:o} {}", self.path(*inode, voice)),
             Op::SetXattr { inode, name, .. } => {
-                format!("setxattr {} {}", self.path(*inode), name.escape_ascii())
+                format!("setxattr {} {}", self.path(*inode, voice), name.escape_ascii())
             }
-            Op::SyncData { inode } => format!("fdatasync {}", self.path(*inode)),
-            Op::SyncAll { inode } => format!("fsync {}", self.path(*inode)),
-            Op::SyncRange { inode, all, .. } => {
-                format!("{} {}", if *all { "O_SYNC" } else { "O_DSYNC" }, self.path(*inode))
-            }
-            Op::SyncFailed { inode, .. } => format!("failed fsync {}", self.path(*inode)),
-        };
-        (text, place_of(op))
+            _ => format!("{} {}", verb(op), self.path(inode_of(op), voice)),
+        }
     }
 
-    fn new_name(&mut self, verb: &str, at: &Entry, inode: Inode) -> String {
-        let path = self.at(at);
-        self.paths.insert(inode, path.clone());
+    fn new_name(&mut self, verb: &str, at: &Entry, inode: Inode, voice: Voice) -> String {
+        let path = self.at(at, inode, voice);
+        self.known(voice).insert(inode, path.clone());
         format!("{verb} {path}")
     }
 
+    fn known(&mut self, voice: Voice) -> &mut BTreeMap<Inode, String> {
+        match voice {
+            Voice::Text => &mut self.paths,
+            Voice::Shape => &mut self.shapes,
+        }
+    }
+
     /// A path to an inode now, or the first one it had.
-    fn path(&mut self, inode: Inode) -> String {
-        let now = path_of(&self.image, inode);
-        let path = now.or_else(|| self.paths.get(&inode).cloned());
+    fn path(&mut self, inode: Inode, voice: Voice) -> String {
+        let now = match voice {
+            Voice::Text => path_of(&self.image, inode),
+            Voice::Shape => self.shape_of_path(inode),
+        };
+        let path = now.or_else(|| self.known(voice).get(&inode).cloned());
         let path = path.unwrap_or_else(|| format!("the unnamed file {}", inode.0));
-        self.paths.entry(inode).or_insert_with(|| path.clone());
+        self.known(voice).entry(inode).or_insert_with(|| path.clone());
         path
     }
 
-    fn at(&mut self, at: &Entry) -> String {
-        let name = at.name.escape_ascii();
+    /// The same for the same file in every run: of several names that which comes first in them is random.
+    fn shape_of_path(&self, inode: Inode) -> Option<String> {
+        if inode == DiskImage::ROOT {
+            return Some(".".to_owned());
+        }
+        let shape = |(dir, name): (Inode, &[u8])| {
+            let name = self.names.shape(dir, name, inode);
+            match dir {
+                DiskImage::ROOT => Some(name),
+                dir => Some(format!("{}/{name}", self.shape_of_path(dir)?)),
+            }
+        };
+        self.image.names(inode).filter_map(shape).min()
+    }
+
+    fn at(&mut self, at: &Entry, inode: Inode, voice: Voice) -> String {
+        let name = match voice {
+            Voice::Text => at.name.escape_ascii().to_string(),
+            Voice::Shape => self.names.shape(at.dir, &at.name, inode),
+        };
         match at.dir {
-            DiskImage::ROOT => name.to_string(),
-            dir => format!("{}/{name}", self.path(dir)),
+            DiskImage::ROOT => name,
+            dir => format!("{}/{name}", self.path(dir, voice)),
         }
     }
 }
@@ -156,6 +205,30 @@ pub fn path_of(image: &DiskImage, inode: Inode) -> Option<String> {
     }
     names.reverse();
     Some(if names.is_empty() { ".".to_owned() } else { names.join("/") })
+}
+
+/// What is done, where the file that it is done to is all that there is to say.
+fn verb(op: &Op) -> &'static str {
+    match op {
+        Op::Write { .. } => "write",
+        Op::WriteBack { .. } => "store through a map of",
+        Op::SetLen { .. } => "truncate",
+        Op::SetModified { .. } => "utimes",
+        Op::SyncData { .. } => "fdatasync",
+        Op::SyncAll { .. } => "fsync",
+        Op::SyncRange { all: true, .. } => "O_SYNC",
+        Op::SyncRange { all: false, .. } => "O_DSYNC",
+        Op::SyncFailed { .. } => "failed fsync",
+        Op::Create { .. }
+        | Op::Mkdir { .. }
+        | Op::Symlink { .. }
+        | Op::Link { .. }
+        | Op::Unlink { .. }
+        | Op::Rmdir { .. }
+        | Op::Rename { .. }
+        | Op::SetMode { .. }
+        | Op::SetXattr { .. } => "change",
+    }
 }
 
 fn place_of(op: &Op) -> String {
@@ -205,52 +278,11 @@ fn dirs_of(op: &Op) -> Vec<Inode> {
     }
 }
 
-/// Shortest run of hexadecimal digits that is taken for a number if a decimal one is among them: names
-/// of objects and of temporary files.
-const HEX_NUMBER: usize = 6;
-
-/// A text without its numbers.
-pub fn shape_of(text: &str) -> String {
-    let mut shape = String::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        if shape.is_empty() || shape.ends_with(['/', ' ']) {
-            // Directories of objects are named by two hexadecimal digits.
-            let pair =
-                rest.as_bytes().get(..2).is_some_and(|p| p.iter().all(u8::is_ascii_hexdigit));
-            if pair && rest.as_bytes().get(2).is_none_or(|c| matches!(c, b'/' | b' ')) {
-                shape.push('#');
-                rest = &rest[2..];
-                continue;
-            }
-        }
-        let hex = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
-        let number = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let is_hex = hex >= HEX_NUMBER && rest[..hex].contains(|c: char| c.is_ascii_digit());
-        let len = if is_hex { hex } else { number };
-        if len > 0 {
-            shape.push('#');
-            rest = &rest[len..];
-        } else {
-            shape.push(first);
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    shape
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use faultfs::{Fs, FsFile, SimFs};
     use std::path::Path;
-
-    #[test]
-    fn numbers_and_names_of_objects_have_no_shape() {
-        assert_eq!(shape_of("write log.17"), "write log.#");
-        assert_eq!(shape_of("rename ab/3f77c0 -> 1b/99abcdef"), "rename #/# -> #/#");
-        assert_eq!(shape_of("facade decade"), "facade decade");
-    }
 
     #[test]
     fn a_run_is_told_with_the_names_of_its_time() {
@@ -273,5 +305,79 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(story.path(DiskImage::ROOT), ".");
+    }
+
+    /// The shapes of a run that replaces `file` by way of a temporary, after `before`.
+    fn shapes(temp: &str, file: &str, before: fn(&SimFs)) -> Vec<String> {
+        let disk = SimFs::new();
+        before(&disk);
+        let [temp, file] = [temp, file].map(|name| Path::new("/").join(name));
+        let made = disk.create_new(&temp, 0o600).unwrap();
+        made.write_at(b"x", 0).unwrap();
+        disk.rename(&temp, &file).unwrap();
+        made.sync_all().unwrap();
+        disk.mark(format!("{} is in place", temp.display()).as_bytes());
+        Story::of(&disk.trace()).steps.into_iter().map(|step| step.shape).collect()
+    }
+
+    #[test]
+    fn the_name_of_a_temporary_has_the_shape_of_what_it_becomes() {
+        let expected = [
+            "create {temp of app.conf}",
+            "write {temp of app.conf}",
+            "rename {temp of app.conf} -> app.conf",
+            "fsync app.conf",
+            "mark \"/{temp of app.conf} is in place\"",
+        ];
+        for temp in ["sedowdYxL", "sedabcdef", "tmpab3_x9q2", "app.conf.new"] {
+            assert_eq!(shapes(temp, "app.conf", |_| ()), expected);
+        }
+    }
+
+    #[test]
+    fn a_temporary_that_becomes_several_things_is_told_by_each() {
+        let before = |disk: &SimFs| {
+            disk.create_new(Path::new("/next"), 0o600).unwrap();
+            disk.rename(Path::new("/next"), Path::new("/other")).unwrap();
+        };
+        let told = shapes("next", "app", before);
+        assert_eq!(told[..2], ["create {temp of other}", "rename {temp of other} -> other"]);
+        assert_eq!(told[2..4], ["create {temp of app}", "write {temp of app}"]);
+    }
+
+    /// What was there when the run began is no temporary, whatever becomes of it.
+    #[test]
+    fn a_name_that_was_there_before_the_run_is_told_as_it_is() {
+        let disk = SimFs::new();
+        disk.create_new(Path::new("/spool_aXb9Zq"), 0o600).unwrap();
+        let made = disk.trace().events.len();
+        disk.rename(Path::new("/spool_aXb9Zq"), Path::new("/done")).unwrap();
+        let whole = disk.trace();
+        let later = Trace { start: whole.image_after(made), events: whole.events[made..].to_vec() };
+        assert_eq!(Story::of(&later).steps[0].shape, "rename spool_aXb#Zq -> done");
+        assert_eq!(Story::of(&whole).steps[0].shape, "create {temp of done}");
+    }
+
+    #[test]
+    fn files_that_become_different_things_have_different_shapes() {
+        let [one, other] = ["app.conf", "log"].map(|file| shapes("sedowdYxL", file, |_| ()));
+        assert!(one.iter().zip(&other).all(|(one, other)| one != other), "{one:?} {other:?}");
+    }
+
+    /// What git does: another name by a link, and then the first one goes.
+    #[test]
+    fn while_a_file_has_two_names_it_is_told_by_the_lasting_one() {
+        for temp in ["tmp_obj_a1B2c3", "0_tmp"] {
+            let disk = SimFs::new();
+            let file = disk.create_new(Path::new("/").join(temp).as_path(), 0o600).unwrap();
+            disk.link(&Path::new("/").join(temp), Path::new("/3f77c0")).unwrap();
+            file.sync_all().unwrap();
+            disk.unlink(&Path::new("/").join(temp)).unwrap();
+            let story = Story::of(&disk.trace());
+            let told: Vec<_> = story.steps.iter().map(|step| step.shape.as_str()).collect();
+            let expected =
+                ["create {temp of #}", "link {temp of #} #", "fsync #", "unlink {temp of #}"];
+            assert_eq!(told, expected);
+        }
     }
 }

@@ -101,6 +101,9 @@ pub struct SearchedTold {
     pub violated: u64,
     /// States that were made and not judged.
     pub not_measured: u64,
+    /// Why the machine did not let us judge the first of them that it hindered.
+    #[serde(default)]
+    pub hindered: Option<String>,
     /// States that are left to other shards.
     #[serde(default)]
     pub elsewhere: u64,

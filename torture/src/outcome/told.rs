@@ -186,6 +186,7 @@ fn searched(searched: &Searched, plan: &Plan) -> SearchedTold {
         survived: searched.survived,
         violated: searched.violated.len() as u64,
         not_measured: searched.not_measured,
+        hindered: searched.hindered.clone(),
         elsewhere: searched.elsewhere,
         complete: searched.is_complete(plan.bounds.tier),
     }

@@ -110,7 +110,7 @@ impl<'j> Book<'j> {
         }
         let verdict = |key: &Key| {
             let verdict = self.known(*key).cloned().or_else(|| unknown.get(key).cloned());
-            verdict.unwrap_or_else(|| Verdict::NotMeasured("it was not judged".to_owned()))
+            verdict.unwrap_or_else(Verdict::given_up)
         };
         keys.iter().map(verdict).collect()
     }

@@ -44,8 +44,10 @@ pub struct Searched {
     pub survived: u64,
     /// States in which something was, in the order of the search.
     pub violated: Vec<Violated>,
-    /// States that were made and not judged, and why the first one was not.
+    /// States that were made and not judged.
     pub not_measured: u64,
+    /// Why the machine did not let us judge the first of them that it hindered, if it did.
+    pub hindered: Option<String>,
     /// States that are another shard's.
     pub elsewhere: u64,
     /// Why the harness cannot be trusted, if it cannot.
@@ -61,6 +63,7 @@ impl Searched {
             violated: Vec::new(),
             not_measured: 0,
             elsewhere: 0,
+            hindered: None,
             broken: None,
         }
     }
@@ -173,6 +176,9 @@ impl Walk<'_, '_> {
     }
 
     fn note(&mut self, number: u64, state: CrashState, marks: u32, verdict: Verdict) {
+        if self.found.hindered.is_none() {
+            self.found.hindered = verdict.hindered().map(str::to_owned);
+        }
         match verdict {
             Verdict::Survived => self.found.survived += 1,
             Verdict::Violated(what) => {

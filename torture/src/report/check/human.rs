@@ -45,6 +45,10 @@ pub fn end(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
         return Ok(());
     }
     table(out, outcome)?;
+    let hindered = |s: &SearchedTold| Some(format!("{}: {}", s.model, s.hindered.as_ref()?));
+    if let Some(told) = outcome.searched.iter().find_map(hindered) {
+        writeln!(out, "  warning: not all states were judged, under {told}")?;
+    }
     writeln!(out)?;
     let list = &outcome.findings;
     for told in list.iter().take(MOST) {
@@ -55,7 +59,11 @@ pub fn end(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     }
     if outcome.unexplained > 0 {
         let states = HumanCount(outcome.unexplained);
-        writeln!(out, "  and {states} states with violations that were not looked into\n")?;
+        writeln!(out, "  and {states} states with violations that were not looked into")?;
+        match &outcome.recording {
+            Some(path) => writeln!(out, "  look again: plugpull explore {}\n", path.display())?,
+            None => writeln!(out)?,
+        }
     }
     writeln!(out, "  {}", verdict(outcome))?;
     writeln!(out, "  {}", outcome.control)?;
@@ -91,6 +99,7 @@ fn bound_of(searched: &SearchedTold, tier: &str) -> String {
         }
         (true, 0) => String::new(),
         (true, skipped) => format!("  ({skipped} crash points with too many sets)"),
+        (false, _) if searched.hindered.is_some() => "  (not all were judged)".to_owned(),
         (false, _) => {
             let reached = searched.reached().unwrap_or("no tier");
             format!("  (the budget ended: {reached} of {tier} complete)")
