@@ -80,7 +80,7 @@ for n in range(500):
         os.fsync(f)
         print("synced", n, flush=True)
 PYTHON
-    check bytes 8192 "0 5" --checker "exit:test -e big || test ! -s \$PLUGPULL_MARKS" -- python3 "$work/bytes.py"
+    check bytes 5120 "0 5" --checker "exit:test -e big || test ! -s \$PLUGPULL_MARKS" -- python3 "$work/bytes.py"
 }
 
 # 20,000 files, every other one of them synced.

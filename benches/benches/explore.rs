@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p plugpull-benches --bench explore`. The runs replace two files again and
 //! again; their crash states are made and hashed up to tier 2, not checked. The limits: 100,000 sets a
-//! second on one core; a state of a run of 2,000 Ops costs at most 1.5 times one of a run of 100; a
-//! million distinct states take less than 1 GiB.
+//! second on one core; a state of a run of 2,000 Ops costs at most 1.5 times one of a run of 100; the
+//! order of 8,000 files costs at most twice that of 2,000, four times; a million distinct states take
+//! less than 1 GiB.
 //!
 //! The other side of `500 ops` is the run itself, made once more on the simulated disk. How long a
 //! state takes to be recovered and audited is measured by `recover`.
@@ -21,6 +22,9 @@ use plugpull_benches::{Limit, Pairs, Table, quick};
 /// A state of a long run, as a multiple of one of a short run.
 const FLAT: Limit = Limit::Ratio(1.5);
 
+/// The order of many files, as a multiple of those of as many files in small runs.
+const MANY: Limit = Limit::Ratio(2.0);
+
 /// Ops of a round of [`run`].
 const ROUND: usize = 9;
 
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
     let mut table = Table::new("explore");
     enumerate(&mut criterion, &mut table);
     flat(&mut criterion, &mut table);
+    files(&mut criterion, &mut table);
     criterion.final_summary();
     let [speed, memory] = [table.finish(), memory()];
     if speed == ExitCode::SUCCESS { memory } else { speed }
@@ -60,6 +65,29 @@ fn flat(criterion: &mut Criterion, table: &mut Table) {
     let often = |(): &()| (0..20).for_each(|_| drop(states(&short)));
     let pairs = FLAT.best(|| pairs(criterion, "flat", once, often));
     table.add("flat", &pairs, FLAT);
+}
+
+/// The order of a run that makes 8,000 files, every other one synced, against four orders of 2,000.
+fn files(criterion: &mut Criterion, table: &mut Table) {
+    let [many, few] = [created(8000), created(2000)];
+    let once = |(): &()| drop(order(&many, "posix"));
+    let four = |(): &()| (0..4).for_each(|_| drop(order(&few, "posix")));
+    let pairs = MANY.best(|| pairs(criterion, "files", once, four));
+    table.add("files", &pairs, MANY);
+}
+
+/// Files are created and written; every other one is synced.
+fn created(count: usize) -> Trace {
+    let disk = SimFs::new();
+    for n in 0..count {
+        let file = disk.create_new(Path::new(&format!("/{n}")), 0o644);
+        let file = file.expect("the name is free");
+        file.write_all_at(b"x", 0).expect("the simulated disk is never full");
+        if n % 2 == 1 {
+            file.sync_all().expect("no sync was told to fail");
+        }
+    }
+    disk.trace()
 }
 
 fn pairs(criterion: &mut Criterion, name: &str, one: impl Fn(&()), other: impl Fn(&())) -> Pairs {

@@ -88,7 +88,7 @@ pub use mount::{Fusermount, Mount, MountHelper, MountOptions, Probe, Seen, probe
 #[cfg(feature = "sim")]
 pub use op::{Entry, Op, Reverted};
 #[cfg(feature = "sim")]
-pub use order::{Change, Effect, EffectId, PersistOrder};
+pub use order::{Change, Changes, Effect, EffectId, PersistOrder};
 pub use real::{RealFile, RealFs};
 #[cfg(feature = "sim")]
 pub use sim::{SimFile, SimFs};

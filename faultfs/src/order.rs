@@ -9,6 +9,7 @@ mod build;
 mod content;
 mod effect;
 mod names;
+mod pending;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Attributes, DiskImage, Event, Inode, Model, Trace};
 
-pub use effect::{Change, Effect, EffectId};
+pub use effect::{Change, Changes, Effect, EffectId};
 
 /// What can survive of a run under a model.
 #[derive(Clone, Debug)]

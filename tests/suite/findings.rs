@@ -8,7 +8,7 @@ use faultfs::{Access, DiskImage, Fs, FsFile, ImageHash, Model, PersistOrder, Sim
 use plugpull::check::{Verdict, Violation};
 use plugpull::explore::{Bounds, Tier};
 use plugpull::findings::{Finding, Findings, Inquiry, Remedy, Trial};
-use plugpull::search::{Asked, Book, Judge, search};
+use plugpull::search::{Asked, Book, Judge, Time, search};
 
 /// A checker in process: what is wrong on a disk after so many Marks, if anything.
 struct InProcess(fn(&DiskImage, u32) -> Option<String>);
@@ -254,4 +254,37 @@ fn a_checker_that_is_not_steady_shows() {
         Inquiry { trace: &trace, orders, searched, fail_on: &fail_on, bounds, book, stop };
     let found = inquiry.findings();
     assert!(!found.list.is_empty() && found.list.iter().all(|finding| !finding.steady));
+}
+
+/// Gives each part of a search a few questions, however many states it has.
+struct Few;
+
+impl Time for Few {
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    fn share(&self, _: u32) -> Box<dyn Fn() -> bool + '_> {
+        let asked = std::cell::Cell::new(0);
+        Box::new(move || asked.replace(asked.get() + 1) >= 4)
+    }
+}
+
+/// The first model took all the time of a long run, and the others were not looked at.
+#[test]
+fn every_model_gets_its_share_of_the_time() {
+    let disk = SimFs::new();
+    for n in 0..500 {
+        let file = disk.create_new(at(&format!("/{n}")), 0o644).unwrap();
+        file.write_all_at(b"x", 0).unwrap();
+    }
+    let models = ["ext4", "xfs", "btrfs", "posix"].map(|name| Model::preset(name).unwrap().clone());
+    let orders = PersistOrder::all(&disk.trace(), &models);
+    let mut judge = InProcess(|_, _| None);
+    let mut book = Book::new(&mut judge);
+    let searched = search(&orders, Bounds::of(Tier::T2), &mut book, &Few, &mut |_| {});
+    for searched in searched {
+        assert!(searched.judged() > 0, "{}", searched.model.name);
+        assert!(!searched.coverage.is_complete());
+    }
 }

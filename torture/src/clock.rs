@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// When to end, if at any time.
+#[derive(Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
@@ -11,7 +12,13 @@ impl Deadline {
         Self(time.and_then(|time| Instant::now().checked_add(time)))
     }
 
-    pub(crate) fn is_over(&self) -> bool {
+    /// The end of the first of so many equal parts of what is left.
+    pub(crate) fn share(self, parts: u32) -> Self {
+        let left = self.0.map(|end| end.saturating_duration_since(Instant::now()));
+        Self::after(left.map(|left| left / parts.max(1)))
+    }
+
+    pub(crate) fn is_over(self) -> bool {
         self.0.is_some_and(|end| Instant::now() >= end)
     }
 }

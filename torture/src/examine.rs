@@ -14,13 +14,16 @@ use crate::exit::{Exit, Failure};
 use crate::explore::{Bounds, Tier, random_set};
 use crate::findings::{Findings, Inquiry};
 use crate::record::Recording;
-use crate::search::{Asked, Book, Searched, search};
+use crate::search::{Asked, Book, Searched, Time, search};
 use crate::signals::Stop;
 
 /// Random states of the control at each of these parts of the run: in some of them the checker should
 /// fail.
-const DRAWS: u32 = 64;
+const DRAWS: usize = 64;
 const QUARTERS: u32 = 4;
+
+/// Those of them that are made at once: each differs from what others share in half of all that was done.
+const AT_ONCE: usize = 8;
 
 /// The model of the control: no barrier holds.
 const CONTROL: &str = "lying-disk";
@@ -84,17 +87,16 @@ pub fn examine(
     control(recording, book, stop)?;
     let trace = &recording.trace;
     let orders = PersistOrder::all(trace, &plan.models);
-    let deadline = Deadline::after(plan.time);
-    let ends = || stop.asked() || deadline.is_over();
+    let time = Budget { stop, deadline: Deadline::after(plan.time) };
     let mut told = 0;
-    let searched = search(&orders, plan.bounds, book, &ends, &mut |searched| {
+    let searched = search(&orders, plan.bounds, book, &time, &mut |searched| {
         told += 1;
         progress(searched, told);
     });
     if let Some(why) = searched.iter().find_map(|searched| searched.broken.clone()) {
         return Err(Failure::Harness(format!("the checker could not be run: {why}")));
     }
-    let deadline = Deadline::after(plan.time.map(|time| (time / 2).max(LEAST_TEETH)));
+    let deadline = Deadline::after(plan.time.map(|time| (time / 4).max(LEAST_TEETH)));
     let ends = || stop.asked() || deadline.is_over();
     let teeth = teeth(recording, &searched, book, &ends);
     let more = plan.time.map(|time| (time / 2).max(LEAST_INQUIRY));
@@ -113,6 +115,23 @@ pub fn examine(
     let mut examined = Examined { orders, searched, teeth, findings, judged, exit: Exit::Clean };
     examined.exit = examined.judge(plan, stop);
     Ok(examined)
+}
+
+/// The time of a search, which also ends when somebody asks for it.
+struct Budget<'s> {
+    stop: &'s Stop,
+    deadline: Deadline,
+}
+
+impl Time for Budget<'_> {
+    fn is_over(&self) -> bool {
+        self.stop.asked() || self.deadline.is_over()
+    }
+
+    fn share(&self, parts: u32) -> Box<dyn Fn() -> bool + '_> {
+        let deadline = self.deadline.share(parts);
+        Box::new(move || self.stop.asked() || deadline.is_over())
+    }
 }
 
 /// The finished run with everything on disk must pass: else no verdict tells anything.
@@ -156,13 +175,19 @@ fn teeth(
     for quarter in (1..=QUARTERS).rev() {
         let point = u64::from(order.events()) * u64::from(quarter) / u64::from(QUARTERS);
         let window = Window::at(&order, u32::try_from(point).unwrap_or(u32::MAX));
-        let states = (0..DRAWS).map(|_| draw(&window, &mut rng)).collect();
-        let verdicts = book.verdicts(states, ends);
-        let is_judged = |v: &&Verdict| matches!(v, Verdict::Survived | Verdict::Violated(_));
-        judged += verdicts.iter().filter(is_judged).count() as u64;
-        let failed = verdicts.iter().filter(|v| matches!(v, Verdict::Violated(_))).count();
+        let mut failed = 0;
+        for _ in 0..DRAWS / AT_ONCE {
+            let states = (0..AT_ONCE).map(|_| draw(&window, &mut rng)).collect();
+            let verdicts = book.verdicts(states, ends);
+            let is_judged = |v: &&Verdict| matches!(v, Verdict::Survived | Verdict::Violated(_));
+            judged += verdicts.iter().filter(is_judged).count() as u64;
+            failed += verdicts.iter().filter(|v| matches!(v, Verdict::Violated(_))).count() as u64;
+            if ends() {
+                break;
+            }
+        }
         if failed > 0 {
-            return Teeth::OnControl(failed as u64);
+            return Teeth::OnControl(failed);
         }
         if ends() {
             return Teeth::NotTried;

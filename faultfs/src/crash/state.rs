@@ -73,6 +73,17 @@ impl CrashState {
         self.point
     }
 
+    /// Whether the disk is nearer to the one on which only the durable survived than to the one on which
+    /// everything did.
+    pub fn is_mostly_lost(&self) -> bool {
+        self.kept
+    }
+
+    /// In how many effects the disk differs from the nearer one of these two.
+    pub fn differs_in(&self) -> usize {
+        self.positions.len()
+    }
+
     /// Which of so many pending effects survive.
     pub fn survives(&self, pending: usize) -> Vec<bool> {
         let mut survives = vec![!self.kept; pending];

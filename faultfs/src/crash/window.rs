@@ -4,6 +4,8 @@
 //! Windows are walked in the order of the crash points; each costs its difference to the one before.
 //! Not for choosing subsets (`legal`).
 
+use std::sync::OnceLock;
+
 use crate::DiskImage;
 use crate::order::{EffectId, PersistOrder, StepKind};
 
@@ -16,8 +18,14 @@ pub struct Window<'o> {
     durable: DiskImage,
     full: DiskImage,
     pending: Vec<EffectId>,
-    /// For each pending effect the positions of the pending effects it needs, one after the other,
-    /// and where they end.
+    /// Made when it is asked for: walking on to the next window does not need it.
+    relations: OnceLock<Relations>,
+}
+
+/// For each pending effect the positions of the pending effects it needs, which stand before its own.
+#[derive(Clone, Default)]
+struct Relations {
+    /// One after the other, and where those of each effect end.
     needs: Vec<u32>,
     ends: Vec<usize>,
 }
@@ -27,8 +35,8 @@ impl<'o> Window<'o> {
     pub fn first(order: &'o PersistOrder) -> Self {
         let start = order.start.clone();
         let (full, pending) = (start.clone(), Vec::new());
-        let (needs, ends) = (Vec::new(), Vec::new());
-        Self { order, point: 0, marks: 0, durable: start, full, pending, needs, ends }
+        let relations = OnceLock::new();
+        Self { order, point: 0, marks: 0, durable: start, full, pending, relations }
     }
 
     /// The window at a crash point; the last one if there are fewer events.
@@ -63,28 +71,27 @@ impl<'o> Window<'o> {
         for id in &step.durable {
             order.effect(*id).apply(&mut self.durable);
         }
-        if !step.durable.is_empty() || !step.gone.is_empty() {
-            let over = |id: &EffectId| {
-                step.durable.binary_search(id).is_ok() || step.gone.binary_search(id).is_ok()
-            };
-            self.pending.retain(|id| !over(id));
-            self.needs.clear();
-            self.ends.clear();
+        self.remove(&step.durable);
+        self.remove(&step.gone);
+        if let Some(mut relations) = self.relations.take() {
+            relations.complete(order, &self.pending, self.point);
+            self.relations = OnceLock::from(relations);
         }
-        self.relate();
         true
     }
 
-    /// Finds out which pending effects need which, for those of which it is not known: as long as none
-    /// goes, what is known stays true.
-    fn relate(&mut self) {
-        for id in &self.pending[self.ends.len()..] {
-            for needed in self.order.required(*id, self.point) {
-                if let Ok(position) = self.pending.binary_search(&needed) {
-                    self.needs.push(u32::try_from(position).expect("positions are effect numbers"));
-                }
-            }
-            self.ends.push(self.needs.len());
+    /// Removes what is no longer pending. What stood before the first of it stays where it is.
+    fn remove(&mut self, ids: &[EffectId]) {
+        let Some(first) = ids.first() else { return };
+        let kept = self.pending.partition_point(|id| id < first);
+        let mut over = ids.iter().peekable();
+        let rest = self.pending.split_off(kept);
+        self.pending.extend(rest.iter().filter(|id| {
+            while over.next_if(|over| over < id).is_some() {}
+            over.peek() != Some(id)
+        }));
+        if let Some(relations) = self.relations.get_mut() {
+            relations.truncate(kept);
         }
     }
 
@@ -116,8 +123,12 @@ impl<'o> Window<'o> {
 
     /// The positions that the effect at `position` cannot survive without.
     pub fn needs(&self, position: usize) -> &[u32] {
-        let start = position.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.needs[start..self.ends[position]]
+        let relations = self.relations.get_or_init(|| {
+            let mut relations = Relations::default();
+            relations.complete(self.order, &self.pending, self.point);
+            relations
+        });
+        relations.of(position)
     }
 
     /// How many of the pending effects are of the last event: the last ones of the list.
@@ -179,5 +190,32 @@ impl<'o> Window<'o> {
             }
         }
         kept
+    }
+}
+
+impl Relations {
+    /// Finds out which pending effects need which, for those of which it is not known: as long as none
+    /// before them goes, what is known stays true.
+    fn complete(&mut self, order: &PersistOrder, pending: &[EffectId], point: u32) {
+        for id in &pending[self.ends.len()..] {
+            for needed in order.required(*id, point) {
+                if let Ok(position) = pending.binary_search(&needed) {
+                    self.needs.push(u32::try_from(position).expect("positions are effect numbers"));
+                }
+            }
+            self.ends.push(self.needs.len());
+        }
+    }
+
+    fn truncate(&mut self, kept: usize) {
+        if kept < self.ends.len() {
+            self.ends.truncate(kept);
+            self.needs.truncate(self.ends.last().copied().unwrap_or(0));
+        }
+    }
+
+    fn of(&self, position: usize) -> &[u32] {
+        let start = position.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.needs[start..self.ends[position]]
     }
 }

@@ -50,6 +50,21 @@ fn lookup(image: &DiskImage) -> Inode {
 }
 
 #[test]
+fn a_page_knows_its_bytes_wherever_they_are() {
+    let bytes = five_pages();
+    let dir = directory(&bytes);
+    let lazy = leave_all(dir.path());
+    let page = |image: &DiskImage| Arc::clone(image.page(lookup(image), 2).unwrap());
+    let right: &[u8; PAGE] = bytes[2 * PAGE..].first_chunk().unwrap();
+    let mut wrong = *right;
+    wrong[PAGE - 1] ^= 1;
+    for page in [page(&lazy), page(&resolved(&lazy)), Arc::new(Page::from(*right))] {
+        assert!(page.holds(right));
+        assert!(!page.holds(&wrong));
+    }
+}
+
+#[test]
 fn large_files_take_no_memory() {
     let dir = tempfile::tempdir().unwrap();
     let mut large = fs::File::create(dir.path().join("large")).unwrap();

@@ -80,6 +80,15 @@ impl Page {
         }
     }
 
+    /// Whether these are its bytes. Where they are still in their file and their hash is known, they are
+    /// told by that and not read.
+    pub fn holds(&self, bytes: &[u8; PAGE]) -> bool {
+        match &self.bytes {
+            Bytes::There(there) if there.resolved => self.hash == hash::page(bytes),
+            _ => *self.bytes() == *bytes,
+        }
+    }
+
     /// Copies a part of the page, which must lie inside it.
     pub(super) fn copy_to(&self, at: usize, part: &mut [u8]) {
         match &self.bytes {

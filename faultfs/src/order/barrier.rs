@@ -1,5 +1,6 @@
 //! Barriers: which effects a sync makes durable under the model, with all that these need.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::build::{Builder, Place};
@@ -32,11 +33,13 @@ impl Builder {
         range: Option<&Range<u64>>,
         synced: &mut Vec<EffectId>,
     ) {
-        let content = self.pending_where(|effect| {
+        let content = self.pending.content_of(inode).filter(|id| {
+            let effect = &self.effects[id.index()];
             let beside = range.is_some_and(|range| effect.data && !effect.touches(range));
-            effect.content_of(inode) && !beside && (all || !effect.is_attributes())
+            !beside && (all || !effect.is_attributes())
         });
-        let is_new = self.created.get(&inode).is_some_and(|id| self.is_pending(*id));
+        let content: Vec<_> = content.collect();
+        let is_new = self.created.get(&inode).is_some_and(|id| self.pending.contains(*id));
         let commits = all
             || self.rules.fdatasync == Fdatasync::WithJournal
                 && (is_new || content.iter().any(|id| self.effects[id.index()].resizes()));
@@ -53,50 +56,54 @@ impl Builder {
     fn commit_for_file(&self, inode: Inode, content: &[EffectId], synced: &mut Vec<EffectId>) {
         let now = content.iter().map(|id| &self.effects[id.index()]);
         let now = now.clone().any(|effect| effect.resizes() && !effect.journaled);
-        let last = self.pending_where(|effect| effect.journaled && (now || effect.renames(inode)));
-        let own = content.iter().filter(|id| self.effects[id.index()].journaled);
-        self.commit(last.iter().chain(own).max().copied(), synced);
+        let journaled = |id: &EffectId| self.effects[id.index()].journaled;
+        let last = if now {
+            self.pending.last_journaled()
+        } else {
+            self.pending.names_of(inode).rev().find(journaled)
+        };
+        let own = content.iter().copied().rev().find(journaled);
+        self.commit(last.max(own), synced);
     }
 
     fn sync_dir(&self, dir: Inode, synced: &mut Vec<EffectId>) {
-        let is_own = |effect: &super::Effect| {
-            effect.content_of(dir) || effect.entries().any(|(at, _, _)| at.dir == dir)
-        };
-        let entries = self.pending_where(is_own);
+        let own = self.pending.content_of(dir).chain(self.pending.entries_of(dir));
+        let own: Vec<_> = own.collect();
         match self.rules.fsync_dir {
             FsyncDir::Entries => {}
             FsyncDir::Journal => {
                 // Its own creation or move is a change of its inode as well.
-                let last = self.pending_where(|effect| is_own(effect) || effect.renames(dir));
-                self.commit(last.last().copied(), synced);
+                let last = own.iter().copied().chain(self.pending.names_of(dir)).max();
+                self.commit(last, synced);
             }
-            FsyncDir::Checkpoint => self.commit(self.pending.last().copied(), synced),
+            FsyncDir::Checkpoint => self.commit(self.pending.last(), synced),
         }
-        synced.extend(entries);
+        synced.extend(own);
         self.sync_names(dir, synced);
     }
 
     /// All journaled metadata up to an effect.
     fn commit(&self, last: Option<EffectId>, synced: &mut Vec<EffectId>) {
-        let Some(last) = last else { return };
-        let pending = self.pending.iter().copied().take_while(|id| *id <= last);
-        synced.extend(pending.filter(|id| self.effects[id.index()].journaled));
+        synced.extend(last.into_iter().flat_map(|last| self.pending.journaled_to(last)));
     }
 
     /// The names that a sync makes durable with their inode, and the new directories above them.
     fn sync_names(&self, inode: Inode, synced: &mut Vec<EffectId>) {
         let mut next = vec![inode];
-        let mut seen = Vec::new();
+        let mut seen = BTreeSet::new();
         while let Some(inode) = next.pop() {
-            if seen.contains(&inode) {
+            if !seen.insert(inode) {
                 continue;
             }
-            seen.push(inode);
-            let created = self.created.get(&inode).copied().filter(|id| self.is_pending(*id));
+            let created = self.created.get(&inode).copied();
+            let created = created.filter(|id| self.pending.contains(*id));
             let names = match self.rules.fsync_file {
                 FsyncFile::Inode | FsyncFile::Journal => Vec::new(),
                 FsyncFile::CreatingEntry => created.into_iter().collect(),
-                FsyncFile::OwnEntries => self.pending_where(|effect| effect.names(inode)),
+                FsyncFile::OwnEntries => {
+                    let names = |id: &EffectId| self.effects[id.index()].names(inode);
+                    self.pending.names_of(inode).filter(names).collect()
+                }
             };
             for id in &names {
                 let entries = self.effects[id.index()].entries();
@@ -125,36 +132,35 @@ impl Builder {
             );
         }
         durable.sort_unstable();
-        self.pending.retain(|id| durable.binary_search(id).is_err());
+        self.no_longer_pending(&durable);
         self.step().durable = durable;
     }
 
-    fn pending_where(&self, is: impl Fn(&super::Effect) -> bool) -> Vec<EffectId> {
-        self.pending.iter().copied().filter(|id| is(&self.effects[id.index()])).collect()
-    }
-
-    pub(super) fn is_pending(&self, id: EffectId) -> bool {
-        self.pending.binary_search(&id).is_ok()
+    fn no_longer_pending(&mut self, ids: &[EffectId]) {
+        for id in ids {
+            self.pending.remove(*id, &self.effects[id.index()]);
+        }
     }
 
     /// After a failed fsync: the bytes of a file that are not durable will never be, nor, where the
     /// file `reverts`, its length.
     pub(super) fn give_up(&mut self, inode: Inode, reverts: bool) {
         let point = self.point();
-        let mut gone = self.pending_where(|effect| {
-            effect.content_of(inode) && (effect.data || reverts && effect.resizes())
-        });
+        let content: Vec<_> = self.pending.content_of(inode).collect();
+        let effects = content.iter().map(|id| (*id, &self.effects[id.index()]));
         // What a later cut takes away matters no more, and the cut itself is not lost.
-        let cuts = self.pending_where(|effect| effect.cuts() && effect.content_of(inode));
-        let cut_away = cuts.iter().flat_map(|id| &self.effects[id.index()].needs);
-        let cut_away: Vec<_> = cut_away.copied().collect();
-        gone.retain(|id| reverts || !cut_away.contains(id));
+        let cuts = effects.clone().filter(|(_, effect)| effect.cuts());
+        let cut_away: BTreeSet<_> = cuts.flat_map(|(_, cut)| cut.needs.iter().copied()).collect();
+        let gone = effects.filter(|(id, effect)| {
+            (effect.data || reverts && effect.resizes()) && (reverts || !cut_away.contains(id))
+        });
+        let gone: Vec<_> = gone.map(|(id, _)| id).collect();
         for id in gone.iter().rev() {
             self.effect(*id).gone_from = point;
             let effect = &self.effects[id.index()];
             effect.undo(&mut self.full);
         }
-        self.pending.retain(|id| gone.binary_search(id).is_err());
+        self.no_longer_pending(&gone);
         self.bridge(&gone);
         self.content.synced(inode);
         self.step().gone = gone;
@@ -163,9 +169,10 @@ impl Builder {
     /// What followed a lost effect follows what that followed.
     fn bridge(&mut self, gone: &[EffectId]) {
         let is_gone = |id: &EffectId| gone.binary_search(id).is_ok();
-        for id in self.pending.clone() {
-            let mut next: Vec<_> = self.effects[id.index()].needs.clone();
-            next.retain(is_gone);
+        let pending: Vec<_> = self.pending.all().collect();
+        for id in pending {
+            let needs = self.effects[id.index()].needs.iter().copied();
+            let mut next: Vec<_> = needs.filter(is_gone).collect();
             while let Some(lost) = next.pop() {
                 for needed in self.effects[lost.index()].needs.clone() {
                     if is_gone(&needed) {
@@ -176,7 +183,7 @@ impl Builder {
                 }
             }
         }
-        let journaled = self.pending_where(|effect| effect.journaled).last().copied();
+        let journaled = self.pending.last_journaled();
         self.last.retain(|place, id| !is_gone(id) || *place == Place::Journal);
         match (self.last.get(&Place::Journal).is_some_and(is_gone), journaled) {
             (true, Some(last)) => drop(self.last.insert(Place::Journal, last)),

@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::effect::{Change, Effect, EffectId, NEVER};
+use super::effect::{Change, Changes, Effect, EffectId, NEVER};
+use super::pending::Pending;
 use super::{NewBody, NewNode, PersistOrder, Step, StepKind, count, digest};
 use crate::{Attributes, DiskImage, Event, Inode, MetadataOrder, Model, Op, Rules, Trace};
 
@@ -47,8 +48,7 @@ pub(super) struct Builder {
     marks: Vec<Arc<[u8]>>,
     /// The last effect on each place.
     pub(super) last: BTreeMap<Place, EffectId>,
-    /// Effects that are neither durable nor gone, in their order.
-    pub(super) pending: Vec<EffectId>,
+    pub(super) pending: Pending,
     /// The effect that gave a node its first name.
     pub(super) created: BTreeMap<Inode, EffectId>,
     pub(super) content: super::content::State,
@@ -68,7 +68,7 @@ impl Builder {
             steps: Vec::new(),
             marks: Vec::new(),
             last: BTreeMap::new(),
-            pending: Vec::new(),
+            pending: Pending::default(),
             created: BTreeMap::new(),
             content: super::content::State::default(),
         }
@@ -149,7 +149,7 @@ impl Builder {
                 self.write(&before, *inode, *offset, bytes.len() as u64);
             }
             Op::WriteBack { inode, offset, bytes } => {
-                self.write_back(*inode, *offset, bytes.len() as u64);
+                self.write_back(&before, *inode, *offset, bytes.len() as u64);
             }
             Op::SetLen { inode, len } if *len < before.len(*inode) => self.cut(*inode, *len),
             Op::SetLen { inode, len } => self.extend(*inode, *len),
@@ -182,17 +182,18 @@ impl Builder {
         else {
             return;
         };
-        let change = Change::Attributes { inode, before: before.clone(), after: after.clone() };
-        let id = self.add(vec![change], &[Place::Attributes(inode)]);
+        let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
+        let change = Change::Attributes { inode, before, after };
+        let id = self.add(change, &[Place::Attributes(inode)]);
         self.journal(id);
     }
 
     /// A new effect behind the last ones on these places.
-    pub(super) fn add(&mut self, changes: Vec<Change>, places: &[Place]) -> EffectId {
+    pub(super) fn add(&mut self, changes: impl Into<Changes>, places: &[Place]) -> EffectId {
         let id = EffectId(count(self.effects.len()));
         let effect = Effect {
             event: self.point() - 1,
-            changes,
+            changes: changes.into(),
             needs: Vec::new(),
             durable_from: NEVER,
             gone_from: NEVER,
@@ -200,8 +201,8 @@ impl Builder {
             data: false,
         };
         effect.apply(&mut self.full);
+        self.pending.add(id, &effect);
         self.effects.push(effect);
-        self.pending.push(id);
         for place in places {
             self.follow(id, place.clone());
         }
@@ -229,6 +230,7 @@ impl Builder {
     /// Metadata takes its place in the order that the model keeps.
     pub(super) fn journal(&mut self, id: EffectId) {
         self.effect(id).journaled = true;
+        self.pending.journal(id);
         if self.rules.metadata_order == MetadataOrder::Journal {
             self.follow(id, Place::Journal);
         }

@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::build::{Builder, Place};
-use super::effect::{Change, EffectId, bytes_at, overlay, pages_of, put_bytes, usize_of};
+use super::effect::{
+    Change, EffectId, overlay, pages_of, parts_of, put_bytes, same_part, usize_of,
+};
 use crate::{Allocation, Append, DataOrder, DiskImage, Fill, Inode, PAGE, Page, Tear, Truncated};
 
 const PAGE_LEN: u64 = PAGE as u64;
@@ -61,7 +63,7 @@ impl Builder {
         for page in pages_of(offset, len) {
             let page_end = (page + 1).saturating_mul(PAGE_LEN);
             while next.saturating_mul(unit) < page_end.min(end) {
-                self.write_unit(inode, next, unit);
+                self.write_unit(before, inode, next, unit);
                 next += 1;
             }
             let reached = page_end.min(end);
@@ -94,25 +96,25 @@ impl Builder {
     }
 
     /// Bytes that were stored through a map: each unit by itself, in no order that a journal keeps.
-    pub(super) fn write_back(&mut self, inode: Inode, offset: u64, len: u64) {
+    pub(super) fn write_back(&mut self, before: &DiskImage, inode: Inode, offset: u64, len: u64) {
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
         for index in offset / unit..(offset + len).div_ceil(unit) {
-            let id = self.unit(inode, index, unit);
+            let id = self.unit(before, inode, index, unit);
             self.effect(id).data = true;
         }
     }
 
-    fn write_unit(&mut self, inode: Inode, index: u64, unit: u64) {
-        let id = self.unit(inode, index, unit);
+    fn write_unit(&mut self, before: &DiskImage, inode: Inode, index: u64, unit: u64) {
+        let id = self.unit(before, inode, index, unit);
         self.bytes(id);
         self.content.unwaited.entry(inode).or_default().push(id);
     }
 
-    /// What a unit of a file holds since a write.
-    fn unit(&mut self, inode: Inode, index: u64, unit: u64) -> EffectId {
+    /// What a unit of a file holds since a write; `before` is the cache without it.
+    fn unit(&mut self, before: &DiskImage, inode: Inode, index: u64, unit: u64) -> EffectId {
         let range = index * unit..(index + 1).saturating_mul(unit);
         let len = range.end - range.start;
-        let changes = if unit.is_multiple_of(PAGE_LEN) {
+        let changes: Vec<_> = if unit.is_multiple_of(PAGE_LEN) {
             let touched = pages_of(range.start, len);
             let changed = touched.filter(|page| {
                 let (cached, full) = (self.cache.page(inode, *page), self.full.page(inode, *page));
@@ -121,9 +123,7 @@ impl Builder {
             let changed: Vec<_> = changed.collect();
             changed.into_iter().flat_map(|page| self.page_changes(inode, page..page + 1)).collect()
         } else {
-            let before = bytes_at(&self.full, inode, range.start, len);
-            let after = bytes_at(&self.cache, inode, range.start, len);
-            vec![Change::Bytes { inode, offset: range.start, before, after }]
+            parts_of(range.clone()).map(|part| self.part_change(before, inode, &part)).collect()
         };
         let id = self.add(changes, &[Place::Data(inode, index)]);
         self.behind_cut(id, inode, range.end);
@@ -147,6 +147,17 @@ impl Builder {
         pages.map(change).collect()
     }
 
+    /// What a part of a page holds since a write.
+    fn part_change(&self, before: &DiskImage, inode: Inode, part: &Range<u64>) -> Change {
+        let (index, len) = (part.start / PAGE_LEN, part.end - part.start);
+        let at = usize_of(part.start % PAGE_LEN);
+        // The page as the program saw it is in memory; the disk's has some units of this write already.
+        let (seen, full) = (before.page(inode, index), self.full.page(inode, index));
+        let before = if same_part(seen, full, at..at + usize_of(len)) { seen } else { full };
+        let (before, after) = (before.cloned(), self.cache.page(inode, index).cloned());
+        Change::Bytes { inode, offset: part.start, len: len_of(len), before, after }
+    }
+
     /// Bytes that reach behind a cut cannot be on disk before it.
     fn behind_cut(&mut self, id: EffectId, inode: Inode, end: u64) {
         let cuts = self.content.cuts.get(&inode).into_iter().flatten();
@@ -161,7 +172,7 @@ impl Builder {
         let block = (len - 1) / PAGE_LEN;
         let in_allocated_block = !allocates && self.is_allocated(inode, block);
         let change = Change::Len { inode, before: self.full.len(inode), after: len };
-        let id = self.add(vec![change], &[Place::Len(inode)]);
+        let id = self.add(change, &[Place::Len(inode)]);
         if allocates {
             self.content.allocated.insert((inode, block), id);
         }
@@ -208,7 +219,7 @@ impl Builder {
         if before == len {
             return;
         }
-        let id = self.add(vec![Change::Len { inode, before, after: len }], &[Place::Len(inode)]);
+        let id = self.add(Change::Len { inode, before, after: len }, &[Place::Len(inode)]);
         self.behind_zeros(id, inode);
         self.journal(id);
     }
@@ -216,13 +227,11 @@ impl Builder {
     /// The file is cut: its length and all pages behind it at once, then zeros in the last page.
     pub(super) fn cut(&mut self, inode: Inode, len: u64) {
         let first_gone = len.div_ceil(PAGE_LEN);
-        let gone: Vec<_> =
-            self.full.pages(inode).map(|(index, page)| (index, page.clone())).collect();
         let mut changes = Vec::new();
-        for (index, page) in gone.into_iter().filter(|(index, _)| *index >= first_gone) {
+        for (index, page) in self.full.pages_from(inode, first_gone) {
             self.content.freed = Some(page.clone());
             self.content.cut.insert((inode, index), page.clone());
-            changes.push(Change::Page { inode, index, before: Some(page), after: None });
+            changes.push(Change::Page { inode, index, before: Some(page.clone()), after: None });
         }
         changes.push(Change::Len { inode, before: self.full.len(inode), after: len });
         let last = len / PAGE_LEN;
@@ -252,11 +261,15 @@ impl Builder {
     fn cut_places(&mut self, id: EffectId, inode: Inode, from: u64) {
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
         let first = Place::Data(inode, from / unit);
-        let places = self.last.range(first..=Place::Data(inode, u64::MAX));
-        let places: Vec<_> = places.map(|(place, _)| place.clone()).collect();
-        for place in places {
-            self.follow(id, place);
+        let places = first..=Place::Data(inode, u64::MAX);
+        // Many, so it is not looked for each whether it is needed already.
+        let mut needs: BTreeSet<_> = self.effect(id).needs.iter().copied().collect();
+        needs.extend(self.last.range(places.clone()).map(|(_, last)| *last));
+        needs.remove(&id);
+        for (_, last) in self.last.range_mut(places) {
+            *last = id;
         }
+        self.effect(id).needs = needs.into_iter().collect();
     }
 
     /// In an ordered mode a cut waits for the bytes in its page.
@@ -280,11 +293,11 @@ impl Builder {
         self.content.cut.insert((inode, index), tail.clone());
         let unit = self.rules.tear.unit().unwrap_or(PAGE_LEN);
         let units: Vec<_> = (len / unit..end.div_ceil(unit)).collect();
-        let zeros = vec![0; usize_of(end - len)];
-        let before = Arc::from(&tail.bytes()[usize_of(len % PAGE_LEN)..]);
-        let change = Change::Bytes { inode, offset: len, before, after: zeros.into() };
+        let before = Some(tail.clone());
+        let change =
+            Change::Bytes { inode, offset: len, len: len_of(end - len), before, after: None };
         let places: Vec<_> = units.into_iter().map(|unit| Place::Data(inode, unit)).collect();
-        let id = self.add(vec![change], &places);
+        let id = self.add(change, &places);
         self.need(id, cut);
         self.bytes(id);
         id
@@ -297,10 +310,10 @@ impl Builder {
         }
         let bytes = self.held(inode, range.clone());
         let (zeros, cut, edge) = self.pending_cut(inode);
-        for id in self.pending.clone() {
-            let behind_cut = Some(id) != zeros && self.is_behind_cut(id, inode);
-            if self.effects[id.index()].content_of(inode) && behind_cut {
-                for change in &mut self.effect(id).changes {
+        let pending: Vec<_> = self.pending.content_of(inode).collect();
+        for id in pending {
+            if Some(id) != zeros && self.is_behind_cut(id, inode) {
+                for change in self.effect(id).changes.iter_mut() {
                     change.fill(range.start, &bytes);
                 }
             }
@@ -318,7 +331,7 @@ impl Builder {
         let Some((cut, at, zeros)) = self.content.last_cut.get(&inode) else {
             return (None, None, 0);
         };
-        let pending = |id: &EffectId| self.is_pending(*id);
+        let pending = |id: &EffectId| self.pending.contains(*id);
         let end = at.div_ceil(PAGE_LEN).saturating_mul(PAGE_LEN);
         (zeros.filter(pending), Some(*cut).filter(pending), end)
     }
@@ -330,9 +343,16 @@ impl Builder {
             _ if after.is_empty() => {}
             None => self.step().fills.push((inode, offset, after.into())),
             Some(cut) => {
-                let before = bytes_at(&self.full, inode, offset, after.len() as u64);
-                let after = after.into();
-                self.effect(cut).changes.push(Change::Bytes { inode, offset, before, after });
+                for part in parts_of(offset..offset + after.len() as u64) {
+                    let index = part.start / PAGE_LEN;
+                    let before = self.full.page(inode, index).cloned();
+                    let mut held = [0; PAGE];
+                    overlay(&mut held, index * PAGE_LEN, offset, after);
+                    let after = Some(Arc::new(Page::from(held)));
+                    let (offset, len) = (part.start, len_of(part.end - part.start));
+                    let change = Change::Bytes { inode, offset, len, before, after };
+                    self.effect(cut).changes.push(change);
+                }
             }
         }
     }
@@ -369,4 +389,9 @@ impl Builder {
         let own = self.content.cut.get(&(inode, index));
         own.or(self.content.freed.as_ref())
     }
+}
+
+/// The length of a part of a page.
+fn len_of(len: u64) -> u32 {
+    u32::try_from(len).expect("it is at most a page")
 }

@@ -6,7 +6,7 @@
 //! question which effects may survive together: that is the order's.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 use crate::{Attributes, DiskImage, Entry, Inode, PAGE, Page};
@@ -36,7 +36,7 @@ pub struct Effect {
     /// The event of the trace that made it.
     pub event: u32,
     /// What it changes, all at once.
-    pub changes: Vec<Change>,
+    pub changes: Changes,
     /// What it cannot survive without, as long as that can survive at all: bytes whose write-back
     /// failed are waited for no longer.
     pub(super) needs: Vec<EffectId>,
@@ -56,17 +56,8 @@ impl Effect {
         (self.durable_from != NEVER).then_some(self.durable_from)
     }
 
-    pub(super) fn content_of(&self, inode: Inode) -> bool {
-        self.changes.iter().any(|change| change.content_of() == Some(inode))
-    }
-
     pub(super) fn names(&self, inode: Inode) -> bool {
         self.entries().any(|(_, _, after)| after == Some(inode))
-    }
-
-    /// Whether the inode gets or loses a name.
-    pub(super) fn renames(&self, inode: Inode) -> bool {
-        self.entries().any(|(_, before, after)| before == Some(inode) || after == Some(inode))
     }
 
     /// Whether it changes the length of a file.
@@ -84,10 +75,7 @@ impl Effect {
         let pages = pages_of(range.start, range.end - range.start);
         self.changes.iter().any(|change| match change {
             Change::Page { index, .. } => pages.contains(index),
-            Change::Bytes { offset, after, .. } => {
-                let changed = pages_of(*offset, after.len() as u64);
-                changed.start < pages.end && pages.start < changed.end
-            }
+            Change::Bytes { offset, .. } => pages.contains(&(offset / PAGE as u64)),
             _ => false,
         })
     }
@@ -105,7 +93,7 @@ impl Effect {
     }
 
     pub(crate) fn apply(&self, image: &mut DiskImage) {
-        for change in &self.changes {
+        for change in self.changes.iter() {
             change.put(image, Side::After);
         }
     }
@@ -114,6 +102,65 @@ impl Effect {
     pub(crate) fn undo(&self, image: &mut DiskImage) {
         for change in self.changes.iter().rev() {
             change.put(image, Side::Before);
+        }
+    }
+}
+
+/// Some changes. Nearly all effects have one, and runs have millions of effects: it is kept in place.
+#[derive(Clone, Debug)]
+pub struct Changes(Few);
+
+#[derive(Clone, Debug)]
+enum Few {
+    One(Change),
+    Any(Vec<Change>),
+}
+
+impl From<Vec<Change>> for Changes {
+    fn from(mut changes: Vec<Change>) -> Self {
+        match (changes.pop(), changes.is_empty()) {
+            (Some(one), true) => Self(Few::One(one)),
+            (last, _) => {
+                changes.extend(last);
+                Self(Few::Any(changes))
+            }
+        }
+    }
+}
+
+impl From<Change> for Changes {
+    fn from(change: Change) -> Self {
+        Self(Few::One(change))
+    }
+}
+
+impl Changes {
+    pub(super) fn push(&mut self, change: Change) {
+        let mut changes = match std::mem::replace(&mut self.0, Few::Any(Vec::new())) {
+            Few::One(one) => vec![one],
+            Few::Any(changes) => changes,
+        };
+        changes.push(change);
+        self.0 = Few::Any(changes);
+    }
+}
+
+impl Deref for Changes {
+    type Target = [Change];
+
+    fn deref(&self) -> &[Change] {
+        match &self.0 {
+            Few::One(one) => std::slice::from_ref(one),
+            Few::Any(changes) => changes,
+        }
+    }
+}
+
+impl DerefMut for Changes {
+    fn deref_mut(&mut self) -> &mut [Change] {
+        match &mut self.0 {
+            Few::One(one) => std::slice::from_mut(one),
+            Few::Any(changes) => changes,
         }
     }
 }
@@ -141,16 +188,19 @@ pub enum Change {
         /// After.
         after: Option<Arc<Page>>,
     },
-    /// Some bytes of a file.
+    /// Some bytes of one page of a file. Whole pages that have them are kept, as these are in memory
+    /// anyway: such changes are the smallest and by far the most.
     Bytes {
         /// The file.
         inode: Inode,
         /// Where they begin.
         offset: u64,
-        /// Before.
-        before: Arc<[u8]>,
-        /// After, equally many.
-        after: Arc<[u8]>,
+        /// How many they are.
+        len: u32,
+        /// A page with the bytes before; `None` has zeros.
+        before: Option<Arc<Page>>,
+        /// A page with the bytes after.
+        after: Option<Arc<Page>>,
     },
     /// The length of a file in bytes.
     Len {
@@ -166,9 +216,9 @@ pub enum Change {
         /// The file or directory.
         inode: Inode,
         /// Before.
-        before: Attributes,
+        before: Box<Attributes>,
         /// After.
-        after: Attributes,
+        after: Box<Attributes>,
     },
 }
 
@@ -188,17 +238,6 @@ impl Side {
 }
 
 impl Change {
-    /// The file whose bytes, length or attributes it changes.
-    fn content_of(&self) -> Option<Inode> {
-        match self {
-            Self::Name { .. } => None,
-            Self::Page { inode, .. }
-            | Self::Bytes { inode, .. }
-            | Self::Len { inode, .. }
-            | Self::Attributes { inode, .. } => Some(*inode),
-        }
-    }
-
     fn put(&self, image: &mut DiskImage, side: Side) {
         match self {
             Self::Name { at, before, after } => {
@@ -207,14 +246,14 @@ impl Change {
             Self::Page { inode, index, before, after } => {
                 image.set_page(*inode, *index, side.of(before, after).clone());
             }
-            Self::Bytes { inode, offset, before, after } => {
-                put_bytes(image, *inode, *offset, side.of(before, after));
+            Self::Bytes { inode, offset, len, before, after } => {
+                put_part(image, *inode, *offset, *len, side.of(before, after).as_ref());
             }
             Self::Len { inode, before, after } => {
                 put_len(image, *inode, *side.of(before, after));
             }
             Self::Attributes { inode, before, after } => {
-                image.set_attributes(*inode, side.of(before, after).clone());
+                image.set_attributes(*inode, (**side.of(before, after)).clone());
             }
         }
     }
@@ -223,13 +262,14 @@ impl Change {
     pub(super) fn fill(&mut self, at: u64, fill: &[u8]) {
         match self {
             Self::Page { index, before, after, .. } => {
+                let start = *index * PAGE as u64;
                 for page in [before, after] {
-                    fill_page(page, *index * PAGE as u64, at, fill);
+                    fill_part(page, start..start.saturating_add(PAGE as u64), at, fill);
                 }
             }
-            Self::Bytes { offset, before, after, .. } => {
-                for bytes in [before, after] {
-                    overlay(Arc::make_mut(bytes), *offset, at, fill);
+            Self::Bytes { offset, len, before, after, .. } => {
+                for page in [before, after] {
+                    fill_part(page, *offset..*offset + u64::from(*len), at, fill);
                 }
             }
             _ => {}
@@ -249,6 +289,22 @@ fn put_len(image: &mut DiskImage, inode: Inode, len: u64) {
     image.set_len(inode, len);
     for (index, page) in beyond {
         image.set_page(inode, index, Some(page));
+    }
+}
+
+/// Copies what of `fill`, which begins at `at`, lies in a part of one page. The page may be shared, and is
+/// made anew only where that changes it.
+fn fill_part(page: &mut Option<Arc<Page>>, part: Range<u64>, at: u64, fill: &[u8]) {
+    let start = part.start.max(at);
+    let end = part.end.min(at + fill.len() as u64);
+    if start >= end {
+        return;
+    }
+    let fill = &fill[usize_of(start - at)..usize_of(end - at)];
+    let in_page = usize_of(start % PAGE as u64);
+    let is_there = |page: &Arc<Page>| page.bytes()[in_page..in_page + fill.len()] == *fill;
+    if !page.as_ref().is_some_and(is_there) {
+        fill_page(page, start - start % PAGE as u64, start, fill);
     }
 }
 
@@ -279,15 +335,49 @@ pub(super) fn put_bytes(image: &mut DiskImage, inode: Inode, offset: u64, bytes:
     }
 }
 
-/// The bytes at a place, hidden ones too.
-pub(super) fn bytes_at(image: &DiskImage, inode: Inode, offset: u64, len: u64) -> Arc<[u8]> {
-    let mut bytes = vec![0; usize_of(len)];
-    for index in pages_of(offset, len) {
-        if let Some(page) = image.page(inode, index) {
-            overlay(&mut bytes, offset, index * PAGE as u64, &page.bytes()[..]);
+/// Puts some bytes of a page, hidden or not. Where the page becomes the one that they are from, it is
+/// that one: pages that a program wrote are then in memory once, whatever is put together from them.
+fn put_part(image: &mut DiskImage, inode: Inode, offset: u64, len: u32, from: Option<&Arc<Page>>) {
+    let (index, at) = (offset / PAGE as u64, usize_of(offset % PAGE as u64));
+    let there = image.page(inode, index);
+    if let (Some(there), Some(from)) = (there, from)
+        && Arc::ptr_eq(there, from)
+    {
+        return;
+    }
+    let mut bytes = there.map_or([0; PAGE], |page| page.bytes().into_owned());
+    let part = &mut bytes[at..at + len as usize];
+    match from {
+        Some(page) => part.copy_from_slice(&page.bytes()[at..at + len as usize]),
+        None => part.fill(0),
+    }
+    let page = Page::from(bytes);
+    let page = from.filter(|from| ***from == page).cloned().unwrap_or_else(|| Arc::new(page));
+    image.set_page(inode, index, Some(page));
+}
+
+/// Whether two pages have the same bytes in a part of theirs.
+pub(super) fn same_part(
+    one: Option<&Arc<Page>>,
+    other: Option<&Arc<Page>>,
+    part: Range<usize>,
+) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(page), None) | (None, Some(page)) => page.bytes()[part].iter().all(|byte| *byte == 0),
+        (Some(one), Some(other)) => {
+            Arc::ptr_eq(one, other) || one.bytes()[part.clone()] == other.bytes()[part]
         }
     }
-    bytes.into()
+}
+
+/// A range, cut at the ends of its pages.
+pub(super) fn parts_of(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let pages = pages_of(range.start, range.end - range.start);
+    pages.map(move |index| {
+        let start = index * PAGE as u64;
+        start.max(range.start)..start.saturating_add(PAGE as u64).min(range.end)
+    })
 }
 
 /// The pages that a range touches.
@@ -300,3 +390,7 @@ pub(super) fn pages_of(offset: u64, len: u64) -> Range<u64> {
 pub(super) fn usize_of(len: u64) -> usize {
     usize::try_from(len).expect("what is in memory has a length that fits")
 }
+
+#[cfg(test)]
+#[path = "effect_tests.rs"]
+mod tests;

@@ -58,9 +58,8 @@ impl Builder {
     /// What the kernel does for the bytes of a file that takes another's place.
     fn replace(&mut self, id: EffectId, inode: Inode, replaces: bool) {
         if replaces && self.rules.replace_by_rename == Replace::FlushWaited {
-            let pending = self.pending.iter().copied();
-            let content = pending.filter(|p| *p != id && self.effects[p.index()].content_of(inode));
-            let content: Vec<_> = content.collect();
+            let content: Vec<_> = self.pending.content_of(inode).collect();
+            // The rename itself changes names only.
             self.effect(id).needs.extend(content);
         }
     }

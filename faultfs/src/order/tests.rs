@@ -349,7 +349,7 @@ fn a_synchronous_write_makes_its_own_bytes_durable_and_not_those_beside_them() {
     for name in ["posix", "ext4", "xfs", "btrfs"] {
         let order = PersistOrder::new(&trace, Model::preset(name).unwrap());
         let window = Window::at(&order, 3);
-        let pages = window.pending().iter().flat_map(|id| &order.effect(*id).changes);
+        let pages = window.pending().iter().flat_map(|id| order.effect(*id).changes.iter());
         let pending = pages.map(|change| match change {
             crate::Change::Page { index, .. } => *index,
             crate::Change::Bytes { offset, .. } => offset / PAGE as u64,

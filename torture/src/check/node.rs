@@ -141,26 +141,44 @@ fn write_xattrs(old: &Arc<Xattrs>, new: &Arc<Xattrs>, path: &Path) -> io::Result
 }
 
 /// Compares a file's bytes with what they should be, and writes the pages that differ.
+///
+/// All of them: a store through a shared mapping of a page that was read before changes no time of a file
+/// on tmpfs, so the times do not tell that nothing changed.
 pub(super) fn mend_file(image: &DiskImage, node: Inode, path: &Path) -> io::Result<()> {
     let file = open_to_write(path)?;
     let len = image.len(node);
     if file.metadata()?.len() != len {
         file.set_len(len)?;
     }
-    let (mut found, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let mut offset = 0;
-    while offset < len {
-        let count = image.read(node, &mut right, offset);
-        file.read_exact_at(&mut found[..count], offset)?;
-        for (at, right) in right[..count].chunks(PAGE).enumerate() {
-            let at = at * PAGE;
-            if found[at..at + right.len()] != *right {
-                file.write_all_at(right, offset + at as u64)?;
+    let mut buf = vec![0; CHUNK];
+    let mut index = 0;
+    while index * (PAGE as u64) < len {
+        let offset = index * PAGE as u64;
+        let count = usize::try_from(len - offset).map_or(CHUNK, |left| left.min(CHUNK));
+        let found = &mut buf[..count];
+        file.read_exact_at(found, offset)?;
+        for found in found.chunks(PAGE) {
+            if !is_right(image, node, index, found) {
+                write_page(&file, image, node, index)?;
             }
+            index += 1;
         }
-        offset += count as u64;
     }
     Ok(())
+}
+
+/// Whether what was found of a page, as far as the file goes, is what it should be. Whole pages are told
+/// without a copy, and by their hash where they lie in a file of the start directory.
+fn is_right(image: &DiskImage, node: Inode, index: u64, found: &[u8]) -> bool {
+    match (found.first_chunk(), image.page(node, index)) {
+        (Some(found), Some(page)) => page.holds(found),
+        (Some(found), None) => *found == [0; PAGE],
+        (None, _) => {
+            let mut right = [0; PAGE];
+            let count = image.read(node, &mut right, index * PAGE as u64);
+            right[..count] == *found
+        }
+    }
 }
 
 /// Puts attributes back that somebody may have changed.

@@ -42,8 +42,8 @@ fn tell(image: &DiskImage, change: &Change) -> String {
             }
         }
         Change::Page { inode, index, .. } => format!("page {index} of {}", of(inode)),
-        Change::Bytes { inode, offset, after, .. } => {
-            format!("bytes {offset}..{} of {}", offset + after.len() as u64, of(inode))
+        Change::Bytes { inode, offset, len, .. } => {
+            format!("bytes {offset}..{} of {}", offset + u64::from(*len), of(inode))
         }
         Change::Len { inode, after, .. } => format!("length {after} of {}", of(inode)),
         Change::Attributes { inode, after, .. } => {

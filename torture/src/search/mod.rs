@@ -21,6 +21,33 @@ pub use share::{Partition, Share};
 /// States that are handed to the judge at once: enough to keep all its workers busy.
 const BATCH: usize = 256;
 
+/// States that wait to be brought into an order in which neighbours differ little.
+const WAITING: usize = 8 * BATCH;
+
+/// The most that waiting states together may differ in from disks that others share, in effects: what
+/// differs is in memory for each of them.
+const MOST_DIFFERING: usize = 1 << 16;
+
+/// When a search ends.
+pub trait Time {
+    /// Whether it is to end now.
+    fn is_over(&self) -> bool;
+
+    /// When the next of so many parts ends that are left, each with an equal share.
+    fn share(&self, parts: u32) -> Box<dyn Fn() -> bool + '_>;
+}
+
+/// What has no clock gives each part all there is.
+impl<F: Fn() -> bool> Time for F {
+    fn is_over(&self) -> bool {
+        self()
+    }
+
+    fn share(&self, _: u32) -> Box<dyn Fn() -> bool + '_> {
+        Box::new(self)
+    }
+}
+
 /// A state in which something is wrong.
 #[derive(Clone, Debug)]
 pub struct Violated {
@@ -80,22 +107,30 @@ impl Searched {
     }
 }
 
-/// Searches under all models, each tier under every model before the next one, until `stop`.
+/// Searches under all models, each tier under every model before the next one, until the time is over.
+/// No model takes more of it than its share as long as others wait: a long run would not come to them.
 pub fn search(
     orders: &[PersistOrder],
     bounds: Bounds,
     book: &mut Book<'_>,
-    stop: &dyn Fn() -> bool,
+    time: &dyn Time,
     progress: &mut dyn FnMut(&Searched),
 ) -> Vec<Searched> {
     let mut all: Vec<_> = orders.iter().map(Searched::new).collect();
     for tier in Tier::ALL.into_iter().filter(|tier| *tier <= bounds.tier) {
-        for (searched, order) in all.iter_mut().zip(orders) {
-            if stop() {
+        let left = (1..=u32::try_from(orders.len()).unwrap_or(u32::MAX)).rev();
+        for ((searched, order), left) in all.iter_mut().zip(orders).zip(left) {
+            if time.is_over() {
                 return all;
             }
-            *searched = search_one(order, Bounds { tier, ..bounds }, book, stop, progress);
-            if searched.broken.is_some() {
+            let stop = time.share(left);
+            let found = search_one(order, Bounds { tier, ..bounds }, book, &stop, progress);
+            let broken = found.broken.is_some();
+            // It may have ended before it came to where the search of the tier before ended.
+            if broken || found.judged() >= searched.judged() {
+                *searched = found;
+            }
+            if broken {
                 return all;
             }
         }
@@ -111,11 +146,11 @@ pub fn search_one(
     stop: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&Searched),
 ) -> Searched {
-    let mut walk =
-        Walk { found: Searched::new(order), waiting: Vec::new(), number: 0, book, stop, progress };
+    let (found, waiting) = (Searched::new(order), Vec::new());
+    let mut walk = Walk { found, waiting, differing: 0, number: 0, book, stop, progress };
     let coverage = explore_until(order, bounds, stop, &mut |state| {
         walk.take(&state);
-        if walk.waiting.len() >= BATCH {
+        if walk.waiting.len() >= WAITING || walk.differing >= MOST_DIFFERING {
             walk.judge();
         }
         let ends = walk.found.broken.is_some() || stop();
@@ -132,6 +167,8 @@ pub fn search_one(
 struct Walk<'w, 'j> {
     found: Searched,
     waiting: Vec<(u64, CrashState, Asked)>,
+    /// In how many effects the waiting ones differ from what they share.
+    differing: usize,
     number: u64,
     book: &'w mut Book<'j>,
     stop: &'w dyn Fn() -> bool,
@@ -157,6 +194,7 @@ impl Walk<'_, '_> {
                     let mut image = state.image.clone();
                     image.discard_hidden();
                     let state = CrashState::new(state.window, state.survives);
+                    self.differing += state.differs_in();
                     self.waiting.push((number, state, Asked { image, marks }));
                 }
                 Whose::Elsewhere => self.found.elsewhere += 1,
@@ -166,13 +204,19 @@ impl Walk<'_, '_> {
     }
 
     fn judge(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
-        let states = waiting.iter().map(|(_, _, asked)| asked.clone()).collect();
-        let verdicts = self.book.verdicts(states, self.stop);
-        for ((number, state, asked), verdict) in waiting.into_iter().zip(verdicts) {
-            self.note(number, state, asked.marks, verdict);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.differing = 0;
+        // The search goes to and fro between what is durable and all that was done, which may be far
+        // from each other, and a checker's tree is brought from each state to the next.
+        waiting.sort_by_key(|(_, state, _)| state.is_mostly_lost());
+        for waiting in waiting.chunks(BATCH) {
+            let states = waiting.iter().map(|(_, _, asked)| asked.clone()).collect();
+            let verdicts = self.book.verdicts(states, self.stop);
+            for ((number, state, asked), verdict) in waiting.iter().zip(verdicts) {
+                self.note(*number, state.clone(), asked.marks, verdict);
+            }
+            (self.progress)(&self.found);
         }
-        (self.progress)(&self.found);
     }
 
     fn note(&mut self, number: u64, state: CrashState, marks: u32, verdict: Verdict) {
