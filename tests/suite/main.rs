@@ -26,6 +26,7 @@ mod planted;
 mod power_cut;
 mod program;
 mod protocol;
+mod reports;
 mod scratch;
 mod seeds;
 mod store;

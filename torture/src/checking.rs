@@ -22,7 +22,7 @@ use crate::namespace::Namespace;
 use crate::outcome::{Outcome, told};
 use crate::record::{Recording, record};
 use crate::record_command::tell_unchanged;
-use crate::report::check::{self as report, Report};
+use crate::report::check::{self as report, Report, Reports};
 use crate::request::{Look, Request, checkers, usage};
 use crate::results::Results;
 use crate::search::{Book, Keeper, Key, Partition, Share};
@@ -203,9 +203,11 @@ pub(crate) fn look_at(
 }
 
 /// All programs were looked at.
-pub(crate) fn finish(outcomes: Vec<Outcome>) -> Result<Exit, Failure> {
+pub(crate) fn finish(outcomes: Vec<Outcome>, reports: &Reports) -> Result<Exit, Failure> {
     let report = Report::of(outcomes);
-    io::stdout().lock().flush()?;
+    let flushed = io::stdout().lock().flush();
+    reports.write(&report)?;
+    flushed?;
     Ok(report.exit)
 }
 

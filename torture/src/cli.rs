@@ -2,6 +2,7 @@
 
 mod explore;
 mod program;
+mod report;
 mod store;
 mod torture;
 
@@ -15,6 +16,7 @@ pub use explore::ExploreArgs;
 pub use program::{
     CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
 };
+pub use report::ReportArgs;
 pub use store::{BranchArgs, StoreCommand};
 pub use torture::{TortureArgs, WriterArgs};
 

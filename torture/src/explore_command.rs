@@ -39,6 +39,10 @@ pub fn run(args: &ExploreArgs) -> Result<Exit, Failure> {
         let text = "say what to explore: a recording (plugpull record makes one), or --store";
         return Err(Failure::Usage(text.to_owned()));
     }
+    if args.report.names_any() {
+        let text = "reports are of a recording; --store is told by --message-format json-lines";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     if args.results.results.is_some() || args.results.partition.is_some() {
         let text = "--results and --partition are for recordings, not for --store";
         return Err(Failure::Usage(text.to_owned()));

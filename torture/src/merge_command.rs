@@ -15,7 +15,7 @@ use crate::explore::{Bounds, Tier};
 use crate::models_command::load;
 use crate::namespace;
 use crate::outcome::{Bound, Outcome, told};
-use crate::report::check as report;
+use crate::report::check::{self as report, Reports};
 use crate::request::Look;
 use crate::results::{Gathered, gather};
 use crate::search::Share;
@@ -27,6 +27,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     for part in &missing {
         eprintln!("plugpull: {part}");
     }
+    let reports = Reports::from_args(&args.report, args.message_format)?;
     let own: Vec<Model> = args.model.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
     let looks: Vec<_> =
         all.iter().map(|gathered| look(args, gathered, &own)).collect::<Result<_, _>>()?;
@@ -38,7 +39,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
         let outcome = merge(&checking, gathered, look, &stop);
         checking.tell(look, outcome)
     });
-    finish(outcomes.collect::<Result<_, _>>()?)
+    finish(outcomes.collect::<Result<_, _>>()?, &reports)
 }
 
 fn merge(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{JudgeArgs, ResultArgs, SearchArgs};
+use super::{JudgeArgs, ReportArgs, ResultArgs, SearchArgs};
 
 /// Arguments of `plugpull explore`.
 #[derive(Clone, Debug, Args)]
@@ -31,6 +31,9 @@ pub struct ExploreArgs {
     /// How far to look
     #[command(flatten)]
     pub search: SearchArgs,
+    /// Reports of a recorded run
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// What outlives the run
     #[command(flatten)]
     pub results: ResultArgs,

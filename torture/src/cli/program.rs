@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::MessageFormat;
+use super::{MessageFormat, ReportArgs};
 use crate::explore_command::Budget;
 use crate::search::Partition;
 
@@ -117,6 +117,9 @@ pub struct MergeArgs {
     /// Write the state of each finding to a directory below this one
     #[arg(long)]
     pub keep_states: Option<PathBuf>,
+    /// Reports
+    #[command(flatten)]
+    pub report: ReportArgs,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub message_format: MessageFormat,
@@ -160,6 +163,9 @@ pub struct CheckArgs {
     /// Write the recording to this file [default: a file in the temp directory when something is found]
     #[arg(long)]
     pub recording: Option<PathBuf>,
+    /// Reports
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// Arguments of `plugpull replay`.

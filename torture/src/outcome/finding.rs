@@ -96,6 +96,16 @@ pub struct TrialTold {
 }
 
 impl FindingTold {
+    /// The events that tell most, each with whether some are left out before it.
+    pub fn lines(&self) -> impl Iterator<Item = (bool, &TaleLine)> {
+        let mut next = None;
+        self.tale.iter().map(move |line| {
+            let gap = next.is_some_and(|next| next != line.event);
+            next = Some(line.event + 1);
+            (gap, line)
+        })
+    }
+
     /// What is missing, in a sentence.
     pub fn missing(&self) -> String {
         match &self.remedy {

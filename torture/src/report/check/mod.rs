@@ -2,8 +2,14 @@
 //!
 //! Everything is told from [`Outcome`]s, so each form tells the same. A new form is a new file here.
 
+mod files;
+pub mod github;
+pub mod html;
 pub mod human;
 pub mod json;
+pub mod junit;
+pub mod sarif;
+mod words;
 
 use std::io::{self, Write};
 
@@ -11,6 +17,7 @@ use crate::cli::MessageFormat;
 use crate::exit::Exit;
 use crate::outcome::{Comparison, Outcome};
 
+pub use files::Reports;
 pub use human::write_line;
 
 /// What the checks of all programs showed.
