@@ -4,8 +4,8 @@
 //! a plan at work, and [`Faulty`] any file system under it. Every rule counts what it did, since a
 //! fault that never happened shows nothing.
 //!
-//! Not for what a power cut may leave of calls that all went well: crash states are that. A write
-//! that is a barrier by itself (`O_SYNC`) is no call of the seam, so it has no fault either.
+//! Not for what a power cut may leave of calls that all went well: crash states are that. A program that
+//! is not written over the seam meets the same plan through a mount (`Mount::inject`).
 
 #[cfg(feature = "sim")]
 mod crash;

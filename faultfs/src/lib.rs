@@ -84,7 +84,9 @@ pub use model::{
     Model, ModelError, RenameAtomicity, Replace, Rule, Rules, Tear, Truncated,
 };
 #[cfg(feature = "fuse")]
-pub use mount::{Fusermount, Mount, MountHelper, MountOptions, Probe, Seen, probe};
+pub use mount::{
+    AskedCall, Calls, Fusermount, Mount, MountHelper, MountOptions, Probe, Seen, probe,
+};
 #[cfg(feature = "sim")]
 pub use op::{Entry, Op, Reverted};
 #[cfg(feature = "sim")]

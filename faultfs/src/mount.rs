@@ -15,6 +15,8 @@ mod answer;
 mod attach;
 mod attributes;
 mod content;
+mod faults;
+mod handles;
 mod listing;
 mod marks;
 mod names;
@@ -27,7 +29,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -35,13 +37,15 @@ use fuser::Session;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::SimFs;
+use crate::{Faults, SimFs};
 use attach::{Attached, attach};
+use faults::Injected;
+use handles::Served;
 use listing::Listings;
 use marks::{Output, Special};
-use serve::Served;
 use shared::Shared;
 
+pub use faults::{AskedCall, Calls};
 pub use probe::{Fusermount, Probe, probe};
 pub use seen::Seen;
 
@@ -96,14 +100,20 @@ impl Mount {
     pub fn open(disk: &SimFs, options: &MountOptions, output: Output) -> io::Result<Self> {
         let at = absolute(&options.at)?;
         let options = MountOptions { at, ..options.clone() };
-        let shared = Arc::new(Shared::new(disk, options.owner, options.memory, output));
+        let notifier = Arc::new(OnceLock::new());
+        let limits = (options.owner, options.memory);
+        let shared = Arc::new(Shared::new(disk, limits, output, Arc::downgrade(&notifier)));
         let served = Served {
             shared: Arc::clone(&shared),
+            _notifier: Arc::clone(&notifier),
             listings: Mutex::new(Listings::default()),
             direct: false,
             synced: Mutex::new(BTreeSet::new()),
         };
         let (session, attached) = attach(served, &options)?;
+        // From here on only the session keeps it.
+        let _ = notifier.set(session.notifier());
+        drop(notifier);
         let (end, ended) = channel();
         let served_ends = end.clone();
         let (at, cpu) = (options.at.clone(), options.cpu);
@@ -126,6 +136,30 @@ impl Mount {
     /// opened for appending, as shells do for `>>`.
     pub fn stdout_path(&self) -> PathBuf {
         self.at.join(Special::Stdout.name())
+    }
+
+    /// From now on calls fail as this plan says. A rule's path begins with `/`, the root of the mount.
+    ///
+    /// A write with `O_DSYNC` or `O_SYNC` is two calls, `WriteAt` or `Append`, and then `SyncData` or
+    /// `SyncAll`: when only that fails, the bytes are written and the program gets the error. A call for
+    /// more than a megabyte comes as several. Truncating, also when a file is opened, and fallocate(2) are
+    /// `SetLen`. One thread serves, so a slow call holds up all others. After a planned power cut all calls
+    /// return `EIO`, and neither they nor Marks are recorded.
+    ///
+    /// Fails (`InvalidInput`) when a rule's fault cannot happen to calls through a mount: SIGKILL would hit
+    /// this process, the kernel takes `ENOSYS` for good, and old sectors are not kept. Fails
+    /// (`AlreadyExists`) when there is a plan already.
+    pub fn inject(&self, faults: Arc<Faults>) -> io::Result<()> {
+        let injected = Injected::new(faults)?;
+        let set = self.shared.injected.set(injected);
+        set.map_err(|_| {
+            io::Error::new(io::ErrorKind::AlreadyExists, "the mount has a plan already")
+        })
+    }
+
+    /// What programs asked for since there is a plan; one without rules only counts.
+    pub fn calls(&self) -> Calls {
+        self.shared.injected.get().map(Injected::calls).unwrap_or_default()
     }
 
     /// What the mount saw so far.
@@ -154,7 +188,9 @@ impl Mount {
         // If nobody listens, the keeper has ended already.
         let _ = self.end.send(End::Asked);
         let kept = keeper.join().unwrap_or_else(|_| Err(io::Error::other("the mount panicked")));
-        self.shared.marks.finish(&self.shared.disk);
+        if self.shared.has_power().is_ok() {
+            self.shared.marks.finish(&self.shared.disk);
+        }
         kept
     }
 }

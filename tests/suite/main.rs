@@ -17,6 +17,7 @@ mod cli;
 mod conformance;
 mod explore;
 mod findings;
+mod inject;
 mod litmus;
 mod machine;
 mod matrix;

@@ -6,6 +6,7 @@
 
 mod calls;
 mod ends;
+mod faults;
 mod long;
 mod marks;
 mod programs;

@@ -225,13 +225,33 @@ pub(crate) fn jobs(look: &Look, recording: &Recording) -> usize {
 }
 
 /// About how many bytes the largest state of a recording takes.
-fn tree_size(recording: &Recording) -> u64 {
+pub(crate) fn tree_size(recording: &Recording) -> u64 {
     let trace = &recording.trace;
     trace.start.size().max(trace.image_after(trace.events.len()).size())
 }
 
 /// Workers with the checkers of a recording.
 pub(crate) fn start_pool(
+    recording: &Recording,
+    timeout: Duration,
+    jobs: usize,
+    stop: &Stop,
+) -> Result<Pool, Failure> {
+    let pool = pool_of(recording, timeout, jobs, stop)?;
+    tell_elsewhere(recording, &pool);
+    Ok(pool)
+}
+
+/// Says where checkers find the states, if that is not where they were recorded.
+pub(crate) fn tell_elsewhere(recording: &Recording, pool: &Pool) {
+    if let Some(why) = pool.elsewhere() {
+        let dir = recording.about.dir.display();
+        eprintln!("plugpull: checkers do not find the states in {dir}, but elsewhere: {why}");
+    }
+}
+
+/// The same without a word.
+pub(crate) fn pool_of(
     recording: &Recording,
     timeout: Duration,
     jobs: usize,
@@ -251,11 +271,5 @@ pub(crate) fn start_pool(
         jobs,
         stop: stop.clone(),
     };
-    let pool = Pool::start(setup);
-    let pool = pool.map_err(|e| Failure::system("start the checkers' workers", e))?;
-    if let Some(why) = pool.elsewhere() {
-        let dir = recording.about.dir.display();
-        eprintln!("plugpull: checkers do not find the states in {dir}, but elsewhere: {why}");
-    }
-    Ok(pool)
+    Pool::start(setup).map_err(|e| Failure::system("start the checkers' workers", e))
 }

@@ -1,6 +1,7 @@
 //! Arguments: what the command line may say, and nothing of what it means.
 
 mod explore;
+mod inject;
 mod program;
 mod report;
 mod store;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::EXIT_CODES;
 
 pub use explore::ExploreArgs;
+pub use inject::InjectArgs;
 pub use program::{
     CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
 };
@@ -51,6 +53,15 @@ promise: what is promised must be there after a power cut that comes later. A ch
 in the state that a power cut leaves, with the lines printed before in the file $PLUGPULL_MARKS; exit code 0
 means that all is well, and its last line of output tells what is not.")]
     Check(CheckArgs),
+    /// Let each call of a program fail, one after the other, and check what becomes of its data
+    #[command(after_help = "\
+Example: plugpull inject --checker sqlite -- sqlite3 app.db 'INSERT INTO t VALUES (1)'
+         plugpull inject --dir data --checker ./verify --call fsync,write --error EIO,ENOSPC -- ./my-program
+
+The program runs once as it is, and once for each fault: the n-th call of a kind fails, for n = 1, 2, ..., once, and
+with all that follow. After each run the checker looks at the directory as a restart finds it, and as power cuts
+leave it. A run in which data is lost, or that does not end, is a violation.")]
+    Inject(InjectArgs),
     /// Record a program: all that it changes, syncs and promises, into a file
     #[command(after_help = "Example: plugpull record --output run.plug --dir data -- ./my-program")]
     Record(RecordArgs),

@@ -23,6 +23,8 @@ pub mod exit;
 pub mod explore;
 pub mod explore_command;
 pub mod findings;
+pub mod inject;
+pub mod inject_command;
 mod keep;
 pub mod kill;
 mod memory;
@@ -81,6 +83,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Torture(args) => torture_command::run(args),
         Command::Audit(args) => audit_command::run(args),
         Command::Check(args) => check_command::run(args),
+        Command::Inject(args) => inject_command::run(args),
         Command::Record(args) => record_command::run(args),
         Command::Merge(args) => merge_command::run(args),
         Command::Replay(args) => replay_command::run(args),

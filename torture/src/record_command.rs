@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
@@ -9,8 +10,11 @@ use serde_json::{Value, json};
 use crate::cli::{MessageFormat, ProgramArgs, RecordArgs};
 use crate::exit::{Exit, Failure};
 use crate::namespace;
-use crate::record::{Program, Recording, record};
+use crate::record::{Prints, Program, Recording, record};
 use crate::signals::Stop;
+
+/// When a program is taken for hanging, unless told otherwise.
+const RUN_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Runs it.
 pub fn run(args: &RecordArgs) -> Result<Exit, Failure> {
@@ -74,9 +78,12 @@ pub(crate) fn program(args: &ProgramArgs, format: MessageFormat) -> Result<Progr
         command: args.command.clone(),
         dir,
         setup: args.setup.clone(),
-        timeout: args.run_timeout,
+        timeout: args.run_timeout.unwrap_or(RUN_TIMEOUT),
         memory: args.memory,
-        to_stdout: format == MessageFormat::Human,
+        prints: match format {
+            MessageFormat::Human => Prints::ToStdout,
+            MessageFormat::JsonLines => Prints::ToStderr,
+        },
     })
 }
 

@@ -42,10 +42,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         let dir = dir.display();
         return Err(Failure::Usage(format!("{dir} exists; --keep names a new directory")));
     }
+    let fault = recording.about.fault.as_ref().map(|fault| fault.what.clone());
     let marks = window.marks();
     let verdict = judge(args, &recording, Asked { image: image.clone(), marks })?;
     write_out(&image, &dir)?;
-    let replay = Replay { lines, events: order.events(), state, dir, verdict };
+    let replay = Replay { fault, lines, events: order.events(), state, dir, verdict };
     let mut out = io::stdout().lock();
     match args.message_format {
         MessageFormat::Human => replay.human(&mut out)?,
@@ -70,6 +71,8 @@ fn judge(
 }
 
 struct Replay {
+    /// The fault that the run was recorded with.
+    fault: Option<String>,
     lines: Vec<Line>,
     events: u32,
     state: CrashState,
@@ -89,6 +92,9 @@ impl Replay {
     }
 
     fn human(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(fault) = &self.fault {
+            writeln!(out, "recorded with a fault: {fault}")?;
+        }
         let (point, events) = (self.state.point(), self.events);
         writeln!(out, "under {}, power cut after event {point} of {events}:", self.state.model())?;
         for line in &self.lines {
@@ -130,6 +136,7 @@ impl Replay {
             "model": self.state.model(),
             "point": self.state.point(),
             "events": self.events,
+            "fault": self.fault,
             "tale": self.lines.iter().map(line).collect::<Vec<_>>(),
             "verdict": verdict,
             "message": message,

@@ -47,6 +47,15 @@ impl Armed {
         self.fired += u64::from(hit);
         hit
     }
+
+    /// Flips a bit of what a read returned, if the rule says so.
+    fn flips(&mut self, call: &Call<'_>, read: &mut [u8]) -> bool {
+        let flips = self.rule.fault == Fault::BitFlip && !read.is_empty() && self.hits(call);
+        if flips {
+            read[self.rng.index(read.len())] ^= 1 << self.rng.below(8);
+        }
+        flips
+    }
 }
 
 impl Faults {
@@ -88,6 +97,25 @@ impl Faults {
         self.state().power_is_off
     }
 
+    /// The rules of the plan.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn rules(&self) -> Vec<FaultRule> {
+        self.state().rules.iter().map(|armed| armed.rule.clone()).collect()
+    }
+
+    /// How many of its `len` bytes a write writes.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn shorten(&self, call: &Call<'_>, len: usize) -> usize {
+        self.state().shorten(call, len)
+    }
+
+    /// Changes what a read returned; says whether it did.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn flip_bits(&self, call: &Call<'_>, read: &mut [u8]) -> bool {
+        let flip = |armed: &mut Armed| armed.flips(call, read);
+        self.state().rules.iter_mut().map(flip).fold(false, |any, flipped| any | flipped)
+    }
+
     /// A panic of a user's thread leaves the counts as they are.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -121,6 +149,15 @@ impl State {
         (delay, Ok(()))
     }
 
+    fn shorten(&mut self, call: &Call<'_>, mut len: usize) -> usize {
+        for armed in &mut self.rules {
+            if armed.rule.fault == Fault::ShortWrite && len > 1 && armed.hits(call) {
+                len = 1 + armed.rng.index(len - 1);
+            }
+        }
+        len
+    }
+
     fn may_show_stale(&self, call: &Call<'_>) -> bool {
         let read = Call { kind: CallKind::ReadAt, ..*call };
         let stale = |armed: &Armed| armed.rule.fault == Fault::StaleSector;
@@ -145,10 +182,9 @@ impl Watcher for Faults {
     ) -> io::Result<()> {
         let State { rules, sectors, .. } = &mut *self.state();
         for armed in rules {
-            let fault = armed.rule.fault;
-            match fault {
-                Fault::BitFlip if !read.is_empty() && armed.hits(call) => {
-                    read[armed.rng.index(read.len())] ^= 1 << armed.rng.below(8);
+            match armed.rule.fault {
+                Fault::BitFlip => {
+                    armed.flips(call, read);
                 }
                 Fault::StaleSector => {
                     let stale = sectors.stale(file, offset, read)?;
@@ -168,14 +204,10 @@ impl Watcher for Faults {
         call: &Call<'_>,
         file: &dyn FsFile,
         offset: Option<u64>,
-        mut len: usize,
+        len: usize,
     ) -> io::Result<usize> {
         let mut state = self.state();
-        for armed in &mut state.rules {
-            if armed.rule.fault == Fault::ShortWrite && len > 1 && armed.hits(call) {
-                len = 1 + armed.rng.index(len - 1);
-            }
-        }
+        let len = state.shorten(call, len);
         if state.may_show_stale(call) {
             let offset = offset.map_or_else(|| file.metadata().map(|now| now.len), Ok)?;
             state.sectors.remember(file, offset, len)?;

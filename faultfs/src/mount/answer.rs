@@ -3,7 +3,9 @@
 
 use std::io;
 
-use fuser::{Errno, FileAttr, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr, Request};
+use fuser::{
+    Errno, FileAttr, Generation, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyXattr, Request,
+};
 
 use super::attributes::FOR_EVER;
 use super::shared::Owner;
@@ -25,6 +27,14 @@ pub(super) fn entry(reply: ReplyEntry, made: io::Result<FileAttr>) {
 pub(super) fn empty(reply: ReplyEmpty, done: io::Result<()>) {
     match done {
         Ok(()) => reply.ok(),
+        Err(e) => reply.error(e.into()),
+    }
+}
+
+/// Bytes.
+pub(super) fn data(reply: ReplyData, read: io::Result<Vec<u8>>) {
+    match read {
+        Ok(bytes) => reply.data(&bytes),
         Err(e) => reply.error(e.into()),
     }
 }

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{getgid, getuid};
 
-use super::serve::Served;
+use super::handles::Served;
 use super::{MountHelper, MountOptions};
 
 /// What a mount is called in /proc/self/mountinfo.

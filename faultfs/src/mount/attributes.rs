@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::marks::Special;
 use super::shared::Shared;
 use crate::sim::{Disk, SetXattr};
-use crate::{FileKind, Inode, Op, PAGE};
+use crate::{CallKind, FileKind, Inode, Op, PAGE};
 
 /// How long the kernel may rely on what it was told. Everything changes through it, so: for ever.
 pub(super) const FOR_EVER: Duration = Duration::from_hours(24 * 365);
@@ -51,6 +51,7 @@ pub(super) fn file_type(kind: FileKind) -> FileType {
 impl Shared {
     /// What stat tells of an inode.
     pub(super) fn attributes(&self, disk: &Disk, inode: Inode) -> io::Result<FileAttr> {
+        self.has_power()?;
         let found = disk.metadata(inode)?;
         let (uid, gid) = self.owner(inode);
         let (size, blocks) = match found.kind {
@@ -108,6 +109,7 @@ impl Shared {
         new: &NewAttributes,
     ) -> io::Result<()> {
         let before = disk.metadata(inode)?;
+        self.ask_attributes(disk, inode, new)?;
         if let Some(len) = new.len {
             disk.cut(inode, len)?;
         }
@@ -130,6 +132,19 @@ impl Shared {
         Ok(())
     }
 
+    /// Asks whether these attributes are to be set: a call for each, but for a time that comes with a
+    /// length.
+    fn ask_attributes(&self, disk: &Disk, inode: Inode, new: &NewAttributes) -> io::Result<()> {
+        let calls = [
+            (CallKind::SetLen, new.len.is_some()),
+            (CallKind::SetMode, new.mode.is_some()),
+            (CallKind::SetModified, new.modified.is_some() && new.len.is_none()),
+        ];
+        self.has_power()?;
+        let mut asked = calls.iter().filter(|(_, is_asked)| *is_asked);
+        asked.try_for_each(|(call, _)| self.ask(disk, *call, inode))
+    }
+
     /// Takes the bits away that let a program run as somebody else: the file was written to.
     pub(super) fn drop_privileges(disk: &mut Disk, inode: Inode) {
         let Some(mode) = disk.image.attributes(inode).map(|attributes| attributes.mode) else {
@@ -150,7 +165,7 @@ impl Shared {
         (name, value): (&[u8], &[u8]),
         flags: i32,
     ) -> io::Result<()> {
-        has_xattr(inode, name)?;
+        self.has_xattr(inode, name)?;
         self.has_room(disk, value.len())?;
         let how = match flags {
             1 => SetXattr::Create,
@@ -159,14 +174,15 @@ impl Shared {
         };
         disk.set_xattr(inode, name, value, how)
     }
-}
 
-/// Only programs' own attributes are kept, and none of the files for Marks.
-pub(super) fn has_xattr(inode: Inode, name: &[u8]) -> io::Result<()> {
-    if name.starts_with(XATTR_NAMESPACE) && Special::of(inode).is_none() {
-        return Ok(());
+    /// Only programs' own attributes are kept, and none of the files for Marks.
+    pub(super) fn has_xattr(&self, inode: Inode, name: &[u8]) -> io::Result<()> {
+        self.has_power()?;
+        if name.starts_with(XATTR_NAMESPACE) && Special::of(inode).is_none() {
+            return Ok(());
+        }
+        Err(Errno::EOPNOTSUPP.into())
     }
-    Err(Errno::EOPNOTSUPP.into())
 }
 
 /// The names of all extended attributes, each with a NUL behind it (listxattr(2)).

@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use super::marks::Special;
 use super::shared::Shared;
 use crate::sim::Disk;
-use crate::{FileKind, Inode, Op};
+use crate::{CallKind, FileKind, FsyncFailure, Inode, Op};
 
 /// Modes of fallocate(2).
 const KEEP_SIZE: i32 = 1;
@@ -31,54 +31,96 @@ pub(super) struct Write<'a> {
 }
 
 impl Shared {
-    pub(super) fn read(disk: &Disk, inode: Inode, offset: u64, size: u32) -> Vec<u8> {
+    pub(super) fn read(
+        &self,
+        disk: &Disk,
+        inode: Inode,
+        offset: u64,
+        size: u32,
+    ) -> io::Result<Vec<u8>> {
         let there = disk.image.len(inode).saturating_sub(offset).min(u64::from(size));
         let mut bytes = vec![0; usize::try_from(there).unwrap_or(0)];
         disk.image.read(inode, &mut bytes, offset);
-        bytes
+        self.ask_read(disk, inode, bytes)
     }
 
-    /// Writes. With `O_DSYNC` or `O_SYNC` the write is a barrier of its part of the file as well; the
-    /// kernel leaves that to us when files bypass the page cache.
-    pub(super) fn write(&self, task: u32, inode: Inode, write: &Write) -> io::Result<()> {
-        let &Write { offset, bytes, flags, mapped, drop_privileges } = write;
+    /// Writes, and says how much. With `O_DSYNC` or `O_SYNC` the write is a barrier of its part of the file
+    /// as well; the kernel leaves that to us when files bypass the page cache.
+    pub(super) fn write(
+        &self,
+        task: u32,
+        (inode, handle): (Inode, u64),
+        write: &Write,
+    ) -> io::Result<usize> {
+        let &Write { mut offset, bytes, flags, mapped, drop_privileges } = write;
         let disk = &mut *self.disk_for(task);
         self.has_room(disk, bytes.len())?;
         if mapped {
+            self.has_power()?;
             disk.write_back(inode, bytes, offset);
             self.seen().mapped_writes += 1;
-            return Ok(());
+            return Ok(bytes.len());
         }
+        let appends = flags & OFlag::O_APPEND.bits() != 0;
+        if appends && self.injected.get().is_some() {
+            // A failed sync may have taken the end back, of which the kernel knows only when it asks.
+            offset = disk.image.len(inode);
+        }
+        let call = if appends { CallKind::Append } else { CallKind::WriteAt };
+        let len = self.ask_write(disk, inode, (call, offset), bytes)?;
+        let bytes = bytes.get(..len).unwrap_or(bytes);
         disk.write(inode, bytes, Some(offset))?;
         if drop_privileges {
             Self::drop_privileges(disk, inode);
         }
         if is_barrier(flags) {
             let all = flags & OFlag::O_SYNC.bits() == OFlag::O_SYNC.bits();
-            disk.make(Op::SyncRange { inode, offset, len: bytes.len() as u64, all });
+            let barrier = Op::SyncRange { inode, offset, len: bytes.len() as u64, all };
+            let call = if all { CallKind::SyncAll } else { CallKind::SyncData };
+            self.sync_as(disk, (call, barrier), inode, handle)?;
         }
-        Ok(())
+        Ok(bytes.len())
     }
 
     /// Writes to a file for Marks.
-    pub(super) fn write_special(&self, special: Special, write: &Write) -> io::Result<()> {
+    pub(super) fn write_special(&self, special: Special, write: &Write) -> io::Result<usize> {
+        self.has_power()?;
         self.has_room(&self.disk.disk_for(None), write.bytes.len())?;
         self.marks.write(special, write.offset, write.bytes, &self.disk);
-        Ok(())
+        Ok(write.bytes.len())
     }
 
     /// fsync and fdatasync. Those of a directory are the same (ext4, xfs and btrfs alike).
     pub(super) fn sync(
+        &self,
         disk: &mut Disk,
         inode: Inode,
         handle: u64,
         data_only: bool,
     ) -> io::Result<()> {
-        if data_only && disk.kind(inode) == FileKind::File {
-            disk.sync(inode, handle, Op::SyncData { inode })
-        } else {
-            disk.sync(inode, handle, Op::SyncAll { inode })
+        let call = match disk.kind(inode) {
+            FileKind::Dir => (CallKind::SyncDir, Op::SyncAll { inode }),
+            FileKind::File if data_only => (CallKind::SyncData, Op::SyncData { inode }),
+            _ => (CallKind::SyncAll, Op::SyncAll { inode }),
+        };
+        self.sync_as(disk, call, inode, handle)
+    }
+
+    fn sync_as(
+        &self,
+        disk: &mut Disk,
+        (call, barrier): (CallKind, Op),
+        inode: Inode,
+        handle: u64,
+    ) -> io::Result<()> {
+        let Some(how) = self.ask_sync(disk, call, inode)? else {
+            return disk.sync(inode, handle, barrier);
+        };
+        let synced = disk.fail_sync(inode, handle, how);
+        if how == FsyncFailure::Btrfs {
+            self.tell_reverted(inode);
         }
+        synced
     }
 
     /// fallocate(2). Space is never short, so giving some to a file changes no more than its length.
@@ -89,6 +131,7 @@ impl Shared {
         (offset, len): (u64, u64),
         mode: i32,
     ) -> io::Result<()> {
+        self.ask(disk, CallKind::SetLen, inode)?;
         let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
         match mode & !KEEP_SIZE {
             0 => {}

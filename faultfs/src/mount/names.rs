@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use super::marks::Special;
 use super::shared::{Owner, Shared};
 use crate::sim::{Disk, Rename};
-use crate::{FileKind, Inode};
+use crate::{CallKind, FileKind, Inode};
 
 /// The bits of a mode that say what it is (inode(7)).
 const KIND: u32 = 0o170_000;
@@ -22,6 +22,7 @@ pub(super) type At<'a> = (Inode, &'a [u8]);
 impl Shared {
     /// What a name leads to; `None` if there is nothing.
     pub(super) fn look_up(&self, disk: &mut Disk, at: At) -> io::Result<Option<FileAttr>> {
+        self.has_power()?;
         if let Some(special) = Special::at(at.0, at.1) {
             return Ok(Some(self.special_attributes(special)));
         }
@@ -46,6 +47,8 @@ impl Shared {
         (maker, kind, mode): (Owner, FileKind, u32),
     ) -> io::Result<FileAttr> {
         is_of_the_disk(at)?;
+        let call = if kind == FileKind::Dir { CallKind::Mkdir } else { CallKind::CreateNew };
+        self.ask_at(disk, call, at, None)?;
         self.has_room(disk, at.1.len())?;
         let free = disk.free_in(at.0, at.1)?;
         let (owner, mode) = self.inherit(disk, at.0, (maker, kind, mode & 0o7777));
@@ -82,6 +85,7 @@ impl Shared {
         (maker, target): (Owner, &[u8]),
     ) -> io::Result<FileAttr> {
         is_of_the_disk(at)?;
+        self.ask_at(disk, CallKind::Symlink, at, None)?;
         self.has_room(disk, target.len())?;
         let free = disk.free_in(at.0, at.1)?;
         let (owner, _) = self.inherit(disk, at.0, (maker, FileKind::Symlink, 0));
@@ -95,6 +99,7 @@ impl Shared {
         if Special::of(inode).is_some() {
             return Err(Errno::EPERM.into());
         }
+        self.ask_link(disk, inode, at)?;
         let free = disk.free_in(at.0, at.1)?;
         // A file without a name cannot get one again (linkat(2)); no file here has O_TMPFILE's right to.
         if disk.metadata(inode)?.links == 0 {
@@ -105,8 +110,10 @@ impl Shared {
     }
 
     /// unlink(2), or rmdir(2).
-    pub(super) fn remove(disk: &mut Disk, at: At, dir: bool) -> io::Result<()> {
+    pub(super) fn remove(&self, disk: &mut Disk, at: At, dir: bool) -> io::Result<()> {
         is_of_the_disk(at)?;
+        let call = if dir { CallKind::Rmdir } else { CallKind::Unlink };
+        self.ask_at(disk, call, at, None)?;
         let (entry, inode) = disk.existing_in(at.0, at.1)?;
         if dir { disk.rmdir(entry, inode) } else { disk.unlink(entry, inode) }
     }
@@ -119,15 +126,16 @@ impl Shared {
     ) -> io::Result<()> {
         is_of_the_disk(from)?;
         is_of_the_disk(to)?;
-        let kind = match flags {
-            RenameFlags::RENAME_NOREPLACE => Rename::NoReplace,
-            RenameFlags::RENAME_EXCHANGE => Rename::Exchange,
-            _ if flags.is_empty() => Rename::Replace,
+        let (kind, call) = match flags {
+            RenameFlags::RENAME_NOREPLACE => (Rename::NoReplace, CallKind::RenameNoReplace),
+            RenameFlags::RENAME_EXCHANGE => (Rename::Exchange, CallKind::Exchange),
+            _ if flags.is_empty() => (Rename::Replace, CallKind::Rename),
             _ => {
                 self.seen().refuse("rename with RENAME_WHITEOUT");
                 return Err(Errno::EINVAL.into());
             }
         };
+        self.ask_at(disk, call, from, Some(to))?;
         disk.rename_in(from, to, kind)
     }
 }

@@ -5,12 +5,10 @@
 //! was stored through maps by then), locks (kept by the kernel itself), `copy_file_range` (comes as
 //! writes), lseek for holes (the kernel knows pages that we were not sent yet).
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use fuser::{
@@ -20,54 +18,19 @@ use fuser::{
     ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
-use super::answer::{attributes, empty, entry, maker, sized};
-use super::attributes::{FOR_EVER, NewAttributes, has_xattr, list_xattrs};
+use super::answer::{attributes, data, empty, entry, maker, sized};
+use super::attributes::{FOR_EVER, NewAttributes, list_xattrs};
 use super::content::{Write, is_barrier};
-use super::listing::Listings;
+use super::handles::Served;
 use super::marks::Special;
-use super::shared::{Shared, lock};
-use crate::{FileKind, Inode};
+use super::shared::lock;
+use crate::{CallKind, FileKind, Inode};
 
 /// The most bytes of one write; more the kernel does not send (`fs.fuse.max_pages_limit`).
 const LARGEST_WRITE: u32 = 1 << 20;
 
 /// ioctls that ask what a terminal is like; libraries try them on every file.
 const TERMINAL: [u32; 2] = [0x5401, 0x5413];
-
-/// What serves the kernel.
-pub(super) struct Served {
-    pub(super) shared: Arc<Shared>,
-    pub(super) listings: Mutex<Listings>,
-    /// Whether files bypass the page cache.
-    pub(super) direct: bool,
-    /// Open files whose next sync is a part of a write that was recorded with it already.
-    pub(super) synced: Mutex<BTreeSet<u64>>,
-}
-
-impl Served {
-    /// Counts a request.
-    fn shared(&self) -> &Shared {
-        self.shared.seen().calls += 1;
-        &self.shared
-    }
-
-    fn how_opened(&self) -> FopenFlags {
-        if self.direct { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::empty() }
-    }
-
-    /// Opens what exists.
-    fn open_inode(&self, req: &Request, inode: Inode) -> io::Result<u64> {
-        let disk = &mut *self.shared().disk_for(req.pid());
-        disk.metadata(inode)?;
-        Ok(disk.open(inode))
-    }
-
-    fn close(&self, req: &Request, inode: Inode, handle: u64) {
-        if Special::of(inode).is_none() {
-            self.shared().disk_for(req.pid()).close(inode, handle);
-        }
-    }
-}
 
 impl Filesystem for Served {
     fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> io::Result<()> {
@@ -146,11 +109,11 @@ impl Filesystem for Served {
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
-        let disk = self.shared().disk_for(req.pid());
-        match disk.image.symlink_target(Inode(ino.0)) {
-            Some(target) => reply.data(target),
-            None => reply.error(Errno::EINVAL),
-        }
+        let (shared, inode) = (self.shared(), Inode(ino.0));
+        let disk = shared.disk_for(req.pid());
+        let target = disk.image.symlink_target(inode).ok_or(nix::errno::Errno::EINVAL.into());
+        let asked = shared.ask(&disk, CallKind::ReadLink, inode);
+        data(reply, asked.and(target.map(<[u8]>::to_vec)));
     }
 
     fn mknod(
@@ -185,13 +148,15 @@ impl Filesystem for Served {
     }
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let disk = &mut *self.shared().disk_for(req.pid());
-        empty(reply, Shared::remove(disk, (Inode(parent.0), name.as_bytes()), false));
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        empty(reply, shared.remove(disk, (Inode(parent.0), name.as_bytes()), false));
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let disk = &mut *self.shared().disk_for(req.pid());
-        empty(reply, Shared::remove(disk, (Inode(parent.0), name.as_bytes()), true));
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        empty(reply, shared.remove(disk, (Inode(parent.0), name.as_bytes()), true));
     }
 
     fn symlink(
@@ -261,8 +226,9 @@ impl Filesystem for Served {
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let disk = &*self.shared().disk_for(req.pid());
-        reply.data(&Shared::read(disk, Inode(ino.0), offset, size));
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        data(reply, shared.read(disk, Inode(ino.0), offset, size));
     }
 
     fn write(
@@ -271,7 +237,7 @@ impl Filesystem for Served {
         ino: INodeNo,
         fh: FileHandle,
         offset: u64,
-        data: &[u8],
+        bytes: &[u8],
         write_flags: WriteFlags,
         flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
@@ -279,7 +245,7 @@ impl Filesystem for Served {
     ) {
         let write = Write {
             offset,
-            bytes: data,
+            bytes,
             flags: flags.0,
             mapped: write_flags.contains(WriteFlags::FUSE_WRITE_CACHE),
             drop_privileges: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
@@ -287,14 +253,14 @@ impl Filesystem for Served {
         let shared = self.shared();
         let written = match Special::of(Inode(ino.0)) {
             Some(special) => shared.write_special(special, &write),
-            None => shared.write(req.pid(), Inode(ino.0), &write),
+            None => shared.write(req.pid(), (Inode(ino.0), fh.0), &write),
         };
-        // Through the page cache the kernel sends a sync of the whole file behind the write.
-        if !self.direct && !write.mapped && is_barrier(flags.0) {
+        // Through the page cache the kernel sends a sync of the whole file behind a write that succeeds.
+        if !self.direct && !write.mapped && is_barrier(flags.0) && written.is_ok() {
             lock(&self.synced).insert(fh.0);
         }
         match written {
-            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
+            Ok(len) => reply.written(u32::try_from(len).unwrap_or(u32::MAX)),
             Err(e) => reply.error(e.into()),
         }
     }
@@ -338,7 +304,7 @@ impl Filesystem for Served {
             return reply.ok();
         }
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, Shared::sync(disk, Inode(ino.0), fh.0, datasync));
+        empty(reply, shared.sync(disk, Inode(ino.0), fh.0, datasync));
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
@@ -356,7 +322,14 @@ impl Filesystem for Served {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let disk = &*self.shared().disk_for(req.pid());
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        // The rest of a listing was taken with its beginning.
+        if offset == 0
+            && let Err(e) = shared.ask(disk, CallKind::ReadDir, Inode(ino.0))
+        {
+            return reply.error(e.into());
+        }
         lock(&self.listings).read((disk, Inode(ino.0)), fh.0, offset, &mut reply);
         reply.ok();
     }
@@ -382,12 +355,16 @@ impl Filesystem for Served {
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let disk = &mut *self.shared().disk_for(req.pid());
-        empty(reply, Shared::sync(disk, Inode(ino.0), fh.0, datasync));
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        empty(reply, shared.sync(disk, Inode(ino.0), fh.0, datasync));
     }
 
     fn statfs(&self, req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
         let shared = self.shared();
+        if shared.has_power().is_err() {
+            return reply.error(Errno::EIO);
+        }
         let used = shared.disk_for(req.pid()).recorded();
         let (all, free) = (shared.memory / 4096, shared.memory.saturating_sub(used) / 4096);
         reply.statfs(all, free, free, 1 << 32, 1 << 32, 4096, 255, 4096);
@@ -410,19 +387,23 @@ impl Filesystem for Served {
     }
 
     fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let (disk, inode) = (self.shared().disk_for(req.pid()), Inode(ino.0));
-        let value = has_xattr(inode, name.as_bytes());
+        let (shared, inode) = (self.shared(), Inode(ino.0));
+        let disk = shared.disk_for(req.pid());
+        let value = shared.has_xattr(inode, name.as_bytes());
         let value = value.and_then(|()| disk.xattr(inode, name.as_bytes()).map(<[u8]>::to_vec));
         sized(reply, size, value);
     }
 
     fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        sized(reply, size, Ok(list_xattrs(&self.shared().disk_for(req.pid()), Inode(ino.0))));
+        let (shared, inode) = (self.shared(), Inode(ino.0));
+        let names = || list_xattrs(&shared.disk_for(req.pid()), inode);
+        sized(reply, size, shared.has_power().map(|()| names()));
     }
 
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let (mut disk, inode) = (self.shared().disk_for(req.pid()), Inode(ino.0));
-        let removed = has_xattr(inode, name.as_bytes());
+        let (shared, inode) = (self.shared(), Inode(ino.0));
+        let mut disk = shared.disk_for(req.pid());
+        let removed = shared.has_xattr(inode, name.as_bytes());
         empty(reply, removed.and_then(|()| disk.remove_xattr(inode, name.as_bytes())));
     }
 

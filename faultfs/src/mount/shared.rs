@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use fuser::Notifier;
 use nix::errno::Errno;
 
+use super::faults::Injected;
 use super::marks::{Marks, Output};
 use super::seen::Seen;
 use crate::sim::Disk;
@@ -35,6 +37,11 @@ pub(super) struct Shared {
     pub(super) owner: Owner,
     /// The most bytes that the record may take.
     pub(super) memory: u64,
+    /// The plan by which calls fail, once there is one.
+    pub(super) injected: OnceLock<Injected>,
+    /// By which the kernel is told things. It goes with the serving thread: while it is there, so is the
+    /// device, and programs would wait for answers for ever.
+    pub(super) notifier: Weak<OnceLock<Notifier>>,
 }
 
 #[derive(Default)]
@@ -46,9 +53,22 @@ struct Inodes {
 }
 
 impl Shared {
-    pub(super) fn new(disk: &SimFs, owner: Owner, memory: u64, output: Output) -> Self {
-        let (seen, inodes) = (Mutex::default(), Mutex::default());
-        Self { disk: disk.clone(), marks: Marks::new(output), seen, inodes, owner, memory }
+    pub(super) fn new(
+        disk: &SimFs,
+        (owner, memory): (Owner, u64),
+        output: Output,
+        notifier: Weak<OnceLock<Notifier>>,
+    ) -> Self {
+        Self {
+            disk: disk.clone(),
+            marks: Marks::new(output),
+            seen: Mutex::default(),
+            inodes: Mutex::default(),
+            owner,
+            memory,
+            injected: OnceLock::new(),
+            notifier,
+        }
     }
 
     /// The disk, for a request of this task.

@@ -2,7 +2,8 @@
 //!
 //! Nothing is kept for it while all goes well: what was synced last is found in the trace. Not
 //! simulated: a failed sync of a directory drops nothing, and a file is not known to be synced by a
-//! barrier of another one. Writes that are barriers themselves (`O_SYNC`) are no calls of the seam.
+//! barrier of another one. A write that is a barrier itself (`O_SYNC`) comes through a mount only, as a
+//! write and a sync behind it.
 
 use std::io;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ impl Disk {
     }
 
     /// A sync that cannot write.
-    pub(super) fn fail_sync(
+    pub(crate) fn fail_sync(
         &mut self,
         inode: Inode,
         handle: u64,

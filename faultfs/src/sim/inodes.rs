@@ -33,6 +33,11 @@ impl Disk {
         self.recorded
     }
 
+    /// How many events were recorded so far.
+    pub(crate) fn events(&self) -> usize {
+        self.trace.events.len()
+    }
+
     /// What a name in a directory leads to, if anything.
     pub(crate) fn look_up(&self, dir: Inode, name: &[u8]) -> io::Result<Option<Inode>> {
         match self.kind(dir) {

@@ -70,9 +70,10 @@ pub struct ProgramArgs {
     /// A command line that prepares the directory; what it leaves is durable
     #[arg(long)]
     pub setup: Option<String>,
-    /// How long the program may run
-    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
-    pub run_timeout: Duration,
+    /// How long the program may run [default: 10m; for inject at least 10s, and 20 times as long as without
+    /// a fault]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub run_timeout: Option<Duration>,
     /// Most bytes that the program may write, which are kept in memory: `500M`, `4G`
     #[arg(long, default_value = "4G", value_parser = bytes)]
     pub memory: u64,

@@ -61,13 +61,18 @@ impl Recording {
 
     /// Writes the recording where recordings are kept that nobody named a file for; returns its path.
     pub fn keep(&self) -> Result<PathBuf, Failure> {
+        self.keep_as("")
+    }
+
+    /// The same, with more to its name.
+    pub fn keep_as(&self, more: &str) -> Result<PathBuf, Failure> {
         let dir = std::env::temp_dir().join(KEPT_IN);
         fs::create_dir_all(&dir)
             .map_err(|e| Failure::system(format!("create {}", dir.display()), e))?;
         let program = self.about.command.first().map_or("program", String::as_str);
         let program = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
         let id = self.trace.start.hash().0 ^ self.trace.image_after(usize::MAX).hash().0;
-        let path = dir.join(format!("{program}-{:08x}.{EXTENSION}", id >> 96));
+        let path = dir.join(format!("{program}-{:08x}{more}.{EXTENSION}", id >> 96));
         self.save(&path)?;
         Ok(path)
     }

@@ -6,6 +6,7 @@
 //! need no mount.
 
 mod file;
+mod last_words;
 mod processes;
 mod program;
 
@@ -13,11 +14,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use faultfs::{Event, Trace};
+use faultfs::{Event, FaultPlan, Trace};
 use serde::{Deserialize, Serialize};
 
 pub use file::{KEPT_IN, find_by_token};
-pub use program::record;
+pub use program::{Ended, Ran, record, record_counting, record_failing};
 
 /// What to record.
 #[derive(Clone, Debug)]
@@ -32,8 +33,19 @@ pub struct Program {
     pub timeout: Duration,
     /// Most bytes that the program may write.
     pub memory: u64,
-    /// Whether what it prints goes to our standard output; else to standard error.
-    pub to_stdout: bool,
+    /// Where what it prints goes.
+    pub prints: Prints,
+}
+
+/// Where goes what a recorded program prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prints {
+    /// To our standard output.
+    ToStdout,
+    /// To our standard error, where standard output is for machines.
+    ToStderr,
+    /// Nowhere: only the last line of its standard error is kept.
+    Nowhere,
 }
 
 /// One recorded run: what it did, and what is known about it.
@@ -68,6 +80,18 @@ pub struct About {
     /// What a reader of the report should know, in words.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The fault that the run had, if one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<MadeFault>,
+}
+
+/// A fault that a recorded run had. What it did to the disk is in the trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MadeFault {
+    /// What happened, in words.
+    pub what: String,
+    /// The plan by which it did.
+    pub plan: FaultPlan,
 }
 
 impl Program {

@@ -1,18 +1,21 @@
 //! The run that is recorded: mount, setup, program, and the end of all that it started.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use faultfs::{DiskImage, Mount, MountHelper, MountOptions, Seen, SimFs};
+use faultfs::{Calls, DiskImage, FaultPlan, Faults, Mount, MountHelper, MountOptions, Seen, SimFs};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
 
-use super::{About, Program, Recording, processes};
+use super::last_words::LastWords;
+use super::{About, Prints, Program, Recording, processes};
 use crate::exit::Failure;
 use crate::namespace::Namespace;
 use crate::signals::Stop;
@@ -20,42 +23,167 @@ use crate::signals::Stop;
 /// How often we look whether the program has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// What a shell says of a program that it cannot start.
+const NOT_STARTED: i32 = 126;
+
+/// How a recorded program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+    /// It did not, and was killed.
+    TimedOut,
+}
+
+/// A recorded run, however it ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// What it did.
+    pub recording: Recording,
+    /// How it ended.
+    pub ended: Ended,
+    /// How long it took.
+    pub took: Duration,
+    /// The calls that it made, where a plan was at work.
+    pub calls: Calls,
+    /// How often the faults of the plan hit.
+    pub fired: u64,
+    /// The last line of its standard error, where that was kept.
+    pub last_words: String,
+}
+
 /// Runs the program on a simulated disk over its directory and records it.
 ///
 /// Its files stay in memory: the directory is only read, and nothing of the run is left on disk.
 pub fn record(program: &Program, namespace: Namespace, stop: &Stop) -> Result<Recording, Failure> {
+    Ok(record_well(program, namespace, None, stop)?.recording)
+}
+
+/// The same with the program's calls counted.
+pub fn record_counting(
+    program: &Program,
+    namespace: Namespace,
+    stop: &Stop,
+) -> Result<Ran, Failure> {
+    record_well(program, namespace, Some(Arc::new(Faults::new(&FaultPlan::default()))), stop)
+}
+
+/// Runs the program, without its setup, on a disk that holds `start`, with calls that fail as the plan
+/// says, and records it however it ends.
+pub fn record_failing(
+    program: &Program,
+    namespace: Namespace,
+    (start, plan): (DiskImage, &FaultPlan),
+    stop: &Stop,
+) -> Result<Ran, Failure> {
+    let program = Program { setup: None, ..program.clone() };
+    let faults = Some(Arc::new(Faults::new(plan)));
+    let (finished, seen) = perform(&program, namespace, start, faults, stop)?;
+    finished.ran(&program, &seen)
+}
+
+/// A run that ends well, or else is a failure.
+fn record_well(
+    program: &Program,
+    namespace: Namespace,
+    faults: Option<Arc<Faults>>,
+    stop: &Stop,
+) -> Result<Ran, Failure> {
     let (start, special) = DiskImage::read_in_lazily(&program.dir)
         .map_err(|e| Failure::Usage(format!("cannot record there: {e}")))?;
-    let disk = SimFs::on_machine_clock(start);
-    let cpu = first_cpu();
-    let mount = mount(program, namespace, &disk, cpu)?;
-    let _ = nix::sys::prctl::set_child_subreaper(true);
-    let ran = run_all(program, &disk, &mount, cpu, stop);
-    let left = processes::kill_children();
-    let seen = mount.close();
+    let (finished, seen) = perform(program, namespace, start, faults, stop)?;
     // Before how the program ended, as that is why it failed.
-    if seen.as_ref().is_ok_and(|seen| seen.out_of_memory) && !stop.asked() {
+    if seen.out_of_memory {
         return Err(Failure::Machine(format!(
             "the program wrote more than {} bytes, which are kept in memory; allow more with --memory",
             program.memory
         )));
     }
-    let seconds = ran?.as_secs_f64();
-    let seen = seen.map_err(|e| Failure::system("keep the simulated disk mounted", e))?;
-    let mut trace = disk.trace();
-    trace.start.resolve().map_err(|e| {
-        Failure::Usage(format!("{e}; record again while nobody else changes the directory"))
-    })?;
-    let mut recording = Recording { about: about(program, seconds), trace };
-    recording.about.unseen = unseen(&seen);
-    recording.about.warnings = warnings(&recording, &seen, left);
+    match finished.ended {
+        Ended::Exited(0) => {}
+        Ended::TimedOut => return Err(did_not_end(program)),
+        ended => {
+            return Err(Failure::Program(format!(
+                "the program failed by itself, without any fault: {ended}"
+            )));
+        }
+    }
+    let mut ran = finished.ran(program, &seen)?;
     if !special.is_empty() {
         let paths: Vec<_> = special.iter().map(|path| path.display().to_string()).collect();
         let paths = paths.join(", ");
         let warning = format!("left out, as no FIFO, socket or device can be recorded: {paths}");
-        recording.about.warnings.push(warning);
+        ran.recording.about.warnings.push(warning);
     }
-    Ok(recording)
+    Ok(ran)
+}
+
+fn did_not_end(program: &Program) -> Failure {
+    Failure::Program(format!(
+        "the program did not end within {}; allow more with --run-timeout",
+        humantime::format_duration(program.timeout)
+    ))
+}
+
+/// A run that is over, with its mount gone.
+struct Finished {
+    disk: SimFs,
+    ended: Ended,
+    took: Duration,
+    last_words: String,
+    /// Processes that outlived the program.
+    left: u64,
+    calls: Calls,
+    faults: Option<Arc<Faults>>,
+}
+
+impl Finished {
+    fn ran(self, program: &Program, seen: &Seen) -> Result<Ran, Failure> {
+        let mut trace = self.disk.trace();
+        trace.start.resolve().map_err(|e| {
+            Failure::Usage(format!("{e}; record again while nobody else changes the directory"))
+        })?;
+        let about = about(program, self.took.as_secs_f64());
+        let mut recording = Recording { about, trace };
+        recording.about.unseen = unseen(seen);
+        recording.about.warnings = warnings(&recording, seen, self.left);
+        let fired = self.faults.map_or(0, |faults| faults.fired().iter().sum());
+        let (ended, took, calls, last_words) = (self.ended, self.took, self.calls, self.last_words);
+        Ok(Ran { recording, ended, took, calls, fired, last_words })
+    }
+}
+
+/// Mounts, runs, and unmounts.
+fn perform(
+    program: &Program,
+    namespace: Namespace,
+    start: DiskImage,
+    faults: Option<Arc<Faults>>,
+    stop: &Stop,
+) -> Result<(Finished, Seen), Failure> {
+    let disk = SimFs::on_machine_clock(start);
+    let cpu = first_cpu();
+    let mount = mount(program, namespace, &disk, cpu)?;
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+    let ran = run_all(program, (&disk, &mount, faults.as_ref()), cpu, stop);
+    let left = processes::kill_children();
+    let calls = mount.calls();
+    let hits: u64 = faults.iter().flat_map(|faults| faults.fired()).sum();
+    let out_of_memory = mount.seen().out_of_memory;
+    let seen = mount.close();
+    let (ended, took, last_words) = match ran {
+        // That the setup failed has this reason.
+        Err(Failure::Program(_)) if out_of_memory => {
+            (Ended::TimedOut, Duration::ZERO, String::new())
+        }
+        // A program in the directory may not be started when reads of it fail.
+        Err(Failure::Usage(why)) if hits > 0 => (Ended::Exited(NOT_STARTED), Duration::ZERO, why),
+        ran => ran?,
+    };
+    let seen = seen.map_err(|e| Failure::system("keep the simulated disk mounted", e))?;
+    Ok((Finished { disk, ended, took, last_words, left, calls, faults }, seen))
 }
 
 fn mount(
@@ -64,7 +192,7 @@ fn mount(
     disk: &SimFs,
     cpu: Option<usize>,
 ) -> Result<Mount, Failure> {
-    let to_stdout = program.to_stdout;
+    let prints = program.prints;
     let options = MountOptions {
         at: program.dir.clone(),
         cpu,
@@ -75,10 +203,12 @@ fn mount(
     };
     let output = Box::new(move |bytes: &[u8]| {
         // Whoever closes our output has seen enough.
-        let _ = if to_stdout {
-            std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush())
-        } else {
-            std::io::stderr().write_all(bytes)
+        let _ = match prints {
+            Prints::ToStdout => {
+                std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush())
+            }
+            Prints::ToStderr => std::io::stderr().write_all(bytes),
+            Prints::Nowhere => Ok(()),
         };
     });
     Mount::open(disk, &options, output).map_err(|e| {
@@ -89,38 +219,41 @@ fn mount(
     })
 }
 
-/// Setup and program, one after the other; how long the program ran.
+/// Setup and program, one after the other; how the program ended, when, and with what last words.
 fn run_all(
     program: &Program,
-    disk: &SimFs,
-    mount: &Mount,
+    (disk, mount, faults): (&SimFs, &Mount, Option<&Arc<Faults>>),
     cpu: Option<usize>,
     stop: &Stop,
-) -> Result<Duration, Failure> {
+) -> Result<(Ended, Duration, String), Failure> {
     if let Some(setup) = &program.setup {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(setup).stdout(std::io::stderr());
-        let (status, _) = run(command, program, cpu, stop)?;
+        let (ended, _) = run(command, program, cpu, stop)?;
         processes::kill_children();
-        if !status.success() {
-            return Err(Failure::Program(format!("the setup failed: {}", tell(status))));
+        match ended {
+            Ended::Exited(0) => {}
+            Ended::TimedOut => return Err(did_not_end(program)),
+            ended => return Err(Failure::Program(format!("the setup failed: {ended}"))),
         }
         disk.begin_anew();
+    }
+    if let Some(faults) = faults {
+        let injected = mount.inject(Arc::clone(faults));
+        injected.map_err(|e| Failure::system("let calls fail", e))?;
     }
     let name = program.command.first().map_or(OsStr::new(""), |name| name);
     let mut command = Command::new(absolute(name));
     command.args(program.command.get(1..).unwrap_or_default());
     let stdout = open_for_marks(&mount.stdout_path())?;
     command.stdout(stdout).env("PLUGPULL_MARK", mount.marks_path());
-    let (status, took) = run(command, program, cpu, stop)?;
+    let errors = match program.prints {
+        Prints::Nowhere => Some(LastWords::new(&mut command)?),
+        _ => None,
+    };
+    let (ended, took) = run(command, program, cpu, stop)?;
     processes::bury_dead();
-    if !status.success() {
-        return Err(Failure::Program(format!(
-            "the program failed by itself, without any fault: {}",
-            tell(status)
-        )));
-    }
-    Ok(took)
+    Ok((ended, took, errors.map(LastWords::read).unwrap_or_default()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file of the mount, which no store is over")]
@@ -146,7 +279,7 @@ fn run(
     program: &Program,
     cpu: Option<usize>,
     stop: &Stop,
-) -> Result<(ExitStatus, Duration), Failure> {
+) -> Result<(Ended, Duration), Failure> {
     command.current_dir(&program.dir).env("PLUGPULL_DIR", &program.dir).process_group(0);
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         // In a process group of its own it would be stopped when it reads from the terminal.
@@ -167,7 +300,7 @@ fn run(
         if let Some(status) =
             child.try_wait().map_err(|e| Failure::system("wait for the program", e))?
         {
-            return Ok((status, began.elapsed()));
+            return Ok((status.into(), began.elapsed()));
         }
         if stop.asked() {
             end(&mut child);
@@ -175,10 +308,7 @@ fn run(
         }
         if began.elapsed() > program.timeout {
             end(&mut child);
-            return Err(Failure::Program(format!(
-                "the program did not end within {}; allow more with --run-timeout",
-                humantime::format_duration(program.timeout)
-            )));
+            return Ok((Ended::TimedOut, began.elapsed()));
         }
         std::thread::sleep(LOOK_AGAIN);
     }
@@ -193,11 +323,25 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn tell(status: ExitStatus) -> String {
-    match status.signal().map(Signal::try_from) {
-        Some(Ok(signal)) => format!("killed by {signal}"),
-        Some(Err(_)) => "killed by a signal".to_owned(),
-        None => format!("exit status {}", status.code().unwrap_or(-1)),
+impl From<ExitStatus> for Ended {
+    fn from(status: ExitStatus) -> Self {
+        match status.signal() {
+            Some(signal) => Self::Killed(signal),
+            None => Self::Exited(status.code().unwrap_or(-1)),
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Exited(code) => write!(f, "exit status {code}"),
+            Self::Killed(signal) => match Signal::try_from(signal) {
+                Ok(signal) => write!(f, "killed by {signal}"),
+                Err(_) => f.write_str("killed by a signal"),
+            },
+            Self::TimedOut => f.write_str("it did not end"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod check;
 mod human;
+pub mod inject;
 mod json;
 pub mod power_cut;
 
