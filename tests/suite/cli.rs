@@ -160,6 +160,8 @@ fn help_shows_the_exit_codes_and_every_command_an_example() {
     for command in [
         "torture",
         "audit",
+        "check",
+        "init",
         "store init",
         "store put",
         "store get",

@@ -10,10 +10,12 @@
 
 mod any_program;
 mod bad_input;
+mod baseline;
 mod brute_force;
 mod check;
 mod child;
 mod cli;
+mod config;
 mod conformance;
 mod explore;
 mod findings;

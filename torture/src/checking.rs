@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use faultfs::Event;
 
+use crate::baseline::Ratchet;
 use crate::check::{Checker, Pool, Setup, Verdict};
-use crate::cli::{MessageFormat, ResultArgs};
+use crate::cli::MessageFormat;
 use crate::clock::Heartbeat;
 use crate::examine::examine;
 use crate::exit::{Exit, Failure};
@@ -39,6 +40,12 @@ pub(crate) struct Checking {
     pub(crate) partition: Option<Partition>,
     /// Whether nothing is judged yet.
     pub(crate) record_only: bool,
+    /// Reports beside what is printed.
+    pub(crate) reports: Reports,
+    /// What is known already.
+    pub(crate) ratchet: Ratchet,
+    /// Whether there are several programs.
+    pub(crate) several: bool,
 }
 
 /// What is known of the states before they are looked at.
@@ -53,10 +60,17 @@ pub(crate) struct Known {
 }
 
 impl Checking {
-    /// What the command line says.
-    pub(crate) fn new(format: MessageFormat, args: &ResultArgs) -> Result<Self, Failure> {
-        let (results, partition) = (Results::from_args(args)?, args.partition);
-        Ok(Self { format, results, partition, record_only: false })
+    /// One program, of which nothing is known, and nothing kept or written.
+    pub(crate) fn new(format: MessageFormat) -> Self {
+        Self {
+            format,
+            results: None,
+            partition: None,
+            record_only: false,
+            reports: Reports::default(),
+            ratchet: Ratchet::default(),
+            several: false,
+        }
     }
 
     /// Records a program, unless its recording is there, and looks at it.
@@ -66,11 +80,14 @@ impl Checking {
         namespace: Namespace,
         stop: &Stop,
     ) -> Result<Outcome, Failure> {
+        if stop.asked() {
+            return self.tell(&request.look, Err(Failure::Interrupted), stop);
+        }
         let recorded = self.recorded(request, namespace, stop);
         let outcome = recorded.and_then(|(recording, saved)| {
             self.explored(&request.look, &recording, saved.as_deref(), stop)
         });
-        self.tell(&request.look, outcome)
+        self.tell(&request.look, outcome, stop)
     }
 
     /// The recording of a program, and where it was saved.
@@ -148,22 +165,44 @@ impl Checking {
         &self,
         look: &Look,
         outcome: Result<Outcome, Failure>,
+        stop: &Stop,
     ) -> Result<Outcome, Failure> {
         let failed = |failure: Failure| {
             let (exit, error) = (failure.exit(), failure.to_string());
-            eprintln!("plugpull: {error}");
             let subject = look.subject.clone();
+            let whose = if self.several { format!("{subject}: ") } else { String::new() };
+            eprintln!("plugpull: {whose}{error}");
             Outcome { subject, exit, error: Some(error), ..Outcome::default() }
         };
         match outcome {
             // Nobody listens any more.
             Err(Failure::Output(e)) => Err(Failure::Output(e)),
             outcome => {
-                let outcome = outcome.unwrap_or_else(failed);
+                let mut outcome = outcome.unwrap_or_else(failed);
+                self.ratchet.mark(&mut outcome, stop.asked());
                 report::end(&mut io::stdout().lock(), self.format, &outcome)?;
                 Ok(outcome)
             }
         }
+    }
+
+    /// All programs were looked at.
+    pub(crate) fn finish(&self, outcomes: Vec<Outcome>, stop: &Stop) -> Result<Exit, Failure> {
+        let mut out = io::stdout().lock();
+        let mut report = Report::of(outcomes);
+        // A part of the states is less than what the baseline says by itself.
+        let is_whole = self.partition.is_none() && !self.record_only;
+        let saved = if is_whole { self.ratchet.finish(&mut report, stop.asked())? } else { None };
+        let told = report::summary(&mut out, self.format, &report.outcomes);
+        let told = told.and_then(|()| match &report.baseline {
+            Some(compared) => report::baseline(&mut out, self.format, compared, saved.as_ref()),
+            None => Ok(()),
+        });
+        let told = told.and_then(|()| out.flush());
+        // Also where nobody listens any more.
+        self.reports.write(&report)?;
+        told?;
+        Ok(report.exit)
     }
 }
 
@@ -200,15 +239,6 @@ pub(crate) fn look_at(
     let kept = dir.map_or(Ok(Vec::new()), |dir| write_findings(&examined, dir))?;
     outcome.add(recording, &look.plan, &examined, (path.as_deref(), &kept));
     Ok(outcome)
-}
-
-/// All programs were looked at.
-pub(crate) fn finish(outcomes: Vec<Outcome>, reports: &Reports) -> Result<Exit, Failure> {
-    let report = Report::of(outcomes);
-    let flushed = io::stdout().lock().flush();
-    reports.write(&report)?;
-    flushed?;
-    Ok(report.exit)
 }
 
 /// How many checks there is memory for.

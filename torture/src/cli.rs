@@ -3,6 +3,7 @@
 mod explore;
 mod inject;
 mod program;
+mod project;
 mod report;
 mod store;
 mod torture;
@@ -15,9 +16,11 @@ use crate::exit::EXIT_CODES;
 
 pub use explore::ExploreArgs;
 pub use inject::InjectArgs;
+pub(crate) use program::bytes;
 pub use program::{
     CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
 };
+pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
 pub use store::{BranchArgs, StoreCommand};
 pub use torture::{TortureArgs, WriterArgs};
@@ -45,13 +48,18 @@ Example: plugpull torture
     Audit(AuditArgs),
     /// Record a program, cut its power at every point, and check what is left each time
     #[command(after_help = "\
-Example: plugpull check --checker sqlite -- sqlite3 app.db 'INSERT INTO t VALUES (1)'
+Example: plugpull check
+         plugpull check --profile ci --subject orders
+         plugpull check --checker sqlite -- sqlite3 app.db 'INSERT INTO t VALUES (1)'
          plugpull check --dir data --setup 'cp -r ../seed/. .' --checker ./verify -- ./my-program
 
 The program runs on a simulated disk over DIR; its files are never touched. Each line that it prints is a
 promise: what is promised must be there after a power cut that comes later. A checker is a command line that runs
 in the state that a power cut leaves, with the lines printed before in the file $PLUGPULL_MARKS; exit code 0
-means that all is well, and its last line of output tells what is not.")]
+means that all is well, and its last line of output tells what is not.
+
+Without a program, plugpull.toml says what is checked (`plugpull init` writes one), and plugpull.baseline beside it
+which findings are known: with one, exit code 103 means that something got worse.")]
     Check(CheckArgs),
     /// Let each call of a program fail, one after the other, and check what becomes of its data
     #[command(after_help = "\
@@ -62,6 +70,11 @@ The program runs once as it is, and once for each fault: the n-th call of a kind
 with all that follow. After each run the checker looks at the directory as a restart finds it, and as power cuts
 leave it. A run in which data is lost, or that does not end, is a violation.")]
     Inject(InjectArgs),
+    /// Write a plugpull.toml for what is in a directory
+    #[command(after_help = "\
+Example: plugpull init
+         plugpull init --stdout")]
+    Init(InitArgs),
     /// Record a program: all that it changes, syncs and promises, into a file
     #[command(after_help = "Example: plugpull record --output run.plug --dir data -- ./my-program")]
     Record(RecordArgs),
@@ -136,7 +149,6 @@ pub struct DoctorArgs {
     pub message_format: MessageFormat,
 }
 
-/// A number of bytes with a unit of 1024.
 /// Arguments of `plugpull models`.
 #[derive(Clone, Debug, Args)]
 pub struct ModelsArgs {

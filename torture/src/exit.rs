@@ -32,6 +32,8 @@ pub enum Exit {
     ProgramFailed = 101,
     /// The checker failed where nothing was lost, or could not be run: its verdicts tell nothing.
     HarnessBroken = 102,
+    /// Something is worse than what the committed baseline says: a new finding, less that is looked at.
+    WorseThanBaseline = 103,
     /// Ended by Ctrl-C or SIGTERM before anything was found; the report is partial.
     Interrupted = 130,
 }
@@ -48,12 +50,14 @@ Exit codes:
   100  a violation was found (even if Ctrl-C ended the run later), or what was read is damaged
   101  the program failed by itself, without any fault
   102  the checker failed where nothing was lost, or could not be run
+  103  worse than plugpull.baseline: a new finding, or less that is looked at
   130  ended by Ctrl-C or SIGTERM with nothing found until then; the report is partial";
 
 impl Exit {
     /// All of them: what tells more about what was found comes first, and decides for several programs.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Violation,
+        Self::WorseThanBaseline,
         Self::HarnessBroken,
         Self::ProgramFailed,
         Self::Environment,

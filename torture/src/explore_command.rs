@@ -20,6 +20,7 @@ use crate::models_command::load;
 use crate::options::{planted_options, seed_of};
 use crate::power_cut::{Campaign, Plan, Summary, label};
 use crate::report::power_cut::{bound, finding, findings, row, table, tallies};
+use crate::request::{SEED, TIER};
 use crate::signals::Stop;
 use crate::subject::{Run, Workload};
 
@@ -114,14 +115,14 @@ fn campaign(args: &ExploreArgs, store: StoreOptions) -> Result<Campaign, Failure
         names => names.iter().map(|name| load(name)).collect::<Result<_, _>>()?,
     };
     let workloads = workloads(args)?;
-    let first = seed_of(&search.seed);
+    let first = seed_of(search.seed.as_deref().unwrap_or(SEED));
     let seeds = (0..args.runs).map(|n| first.wrapping_add(n));
     let runs = seeds.flat_map(|seed| {
         let run =
             move |workload: &Workload| Run { options: store, ..run_of(*workload, seed, args) };
         workloads.iter().map(run).collect::<Vec<_>>()
     });
-    let tier = Tier::ALL[usize::from(search.tier)];
+    let tier = Tier::ALL[usize::from(search.tier.unwrap_or(TIER))];
     let budget = match search.budget {
         Some(Budget::States(states)) => states,
         _ => u64::MAX,

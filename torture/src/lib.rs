@@ -12,17 +12,20 @@
 //! looked at, under these models, with this seed.
 
 pub mod audit_command;
+pub mod baseline;
 pub mod check;
 pub mod check_command;
 mod checking;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod doctor_command;
 pub mod examine;
 pub mod exit;
 pub mod explore;
 pub mod explore_command;
 pub mod findings;
+pub mod init;
 pub mod inject;
 pub mod inject_command;
 mod keep;
@@ -84,6 +87,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Audit(args) => audit_command::run(args),
         Command::Check(args) => check_command::run(args),
         Command::Inject(args) => inject_command::run(args),
+        Command::Init(args) => init::run(args),
         Command::Record(args) => record_command::run(args),
         Command::Merge(args) => merge_command::run(args),
         Command::Replay(args) => replay_command::run(args),

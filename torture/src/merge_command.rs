@@ -7,7 +7,8 @@ use std::io;
 
 use faultfs::Model;
 
-use crate::checking::{Checking, Known, finish, jobs, look_at};
+use crate::baseline::Ratchet;
+use crate::checking::{Checking, Known, jobs, look_at};
 use crate::cli::MergeArgs;
 use crate::examine::Plan;
 use crate::exit::{Exit, Failure};
@@ -27,19 +28,22 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     for part in &missing {
         eprintln!("plugpull: {part}");
     }
-    let reports = Reports::from_args(&args.report, args.message_format)?;
     let own: Vec<Model> = args.model.iter().map(|file| load(file)).collect::<Result<_, _>>()?;
     let looks: Vec<_> =
         all.iter().map(|gathered| look(args, gathered, &own)).collect::<Result<_, _>>()?;
     namespace::enter()?;
     let stop = Stop::listen()?;
-    let (results, partition) = (None, None);
-    let checking = Checking { format: args.message_format, results, partition, record_only: false };
+    let checking = Checking {
+        reports: Reports::from_args(&args.report, args.message_format)?,
+        ratchet: Ratchet::reading(args.baseline.as_deref())?,
+        several: all.len() > 1,
+        ..Checking::new(args.message_format)
+    };
     let outcomes = all.into_iter().zip(&looks).map(|(gathered, look)| {
         let outcome = merge(&checking, gathered, look, &stop);
-        checking.tell(look, outcome)
+        checking.tell(look, outcome, &stop)
     });
-    finish(outcomes.collect::<Result<_, _>>()?, &reports)
+    checking.finish(outcomes.collect::<Result<_, _>>()?, &stop)
 }
 
 fn merge(

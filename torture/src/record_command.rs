@@ -14,7 +14,10 @@ use crate::record::{Prints, Program, Recording, record};
 use crate::signals::Stop;
 
 /// When a program is taken for hanging, unless told otherwise.
-const RUN_TIMEOUT: Duration = Duration::from_mins(10);
+pub(crate) const RUN_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Most bytes that it may write unless told otherwise.
+pub(crate) const MEMORY: u64 = 4 << 30;
 
 /// Runs it.
 pub fn run(args: &RecordArgs) -> Result<Exit, Failure> {
@@ -73,22 +76,24 @@ pub(crate) fn has_directory(recording: &Path) -> Result<(), Failure> {
 
 /// What is to be recorded, with its directory found.
 pub(crate) fn program(args: &ProgramArgs, format: MessageFormat) -> Result<Program, Failure> {
+    if args.command.is_empty() {
+        let text = "say what to run, behind two dashes: -- PROGRAM ARGUMENTS";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let dir = directory(args.dir.as_deref().unwrap_or_else(|| Path::new(".")))?;
     Ok(Program {
         command: args.command.clone(),
         dir,
         setup: args.setup.clone(),
         timeout: args.run_timeout.unwrap_or(RUN_TIMEOUT),
-        memory: args.memory,
-        prints: match format {
-            MessageFormat::Human => Prints::ToStdout,
-            MessageFormat::JsonLines => Prints::ToStderr,
-        },
+        memory: args.memory.unwrap_or(MEMORY),
+        prints: Prints::of(format),
+        marks: args.marks.unwrap_or_default(),
     })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
-fn directory(dir: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn directory(dir: &Path) -> Result<PathBuf, Failure> {
     let named = dir.display();
     let found = std::fs::canonicalize(dir)
         .map_err(|e| Failure::Usage(format!("cannot record in {named}: {e}; --dir names it")))?;

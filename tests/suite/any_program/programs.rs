@@ -17,7 +17,7 @@ fn a_program_that_cannot_be_started_is_named() {
     fs::write(case.path("plain"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(case.path("plain"), fs::Permissions::from_mode(0o644)).unwrap();
     check("./plain").assert(2, &["plain", "chmod +x"]);
-    case.run(&["check", "--dir", "data", "--checker", "exit:true"]).assert(2, &["-- <COMMAND>"]);
+    case.run(&["check", "--dir", "data", "--checker", "exit:true"]).assert(2, &["-- PROGRAM"]);
     case.run(&["check", "--dir", "data", "--", "true"]).assert(2, &["--checker"]);
 }
 

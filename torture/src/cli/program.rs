@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{MessageFormat, ReportArgs};
+use super::{MessageFormat, ProjectArgs, ReportArgs};
 use crate::explore_command::Budget;
+use crate::record::Marks;
 use crate::search::Partition;
 
 /// How far a search looks, and how it tells.
@@ -17,9 +18,9 @@ pub struct SearchArgs {
     #[arg(long)]
     pub model: Vec<String>,
     /// How far to look: 0 is everything kept or lost, 1 one loss, 2 every legal set, 3 also a sample
-    /// where those are too many
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
-    pub tier: u8,
+    /// where those are too many [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub tier: Option<u8>,
     /// When to end: a number of states for each run and model, or a time for everything (`10m`)
     /// [default: 60s; none for --store]
     #[arg(long, value_parser = Budget::parse)]
@@ -28,9 +29,9 @@ pub struct SearchArgs {
     /// --tier 3 [default: 4096; 65536 for --store]
     #[arg(long)]
     pub window: Option<u64>,
-    /// Seed of the sample (for --store also of the runs): a number, or any text
-    #[arg(long, default_value = "1")]
-    pub seed: String,
+    /// Seed of the sample (for --store also of the runs): a number, or any text [default: 1]
+    #[arg(long)]
+    pub seed: Option<String>,
     /// Checks at the same time [default: one for each core]
     #[arg(long)]
     pub jobs: Option<usize>,
@@ -53,9 +54,9 @@ pub struct JudgeArgs {
     /// and btrfs that are looked at; else all]
     #[arg(long, value_delimiter = ',')]
     pub fail_on: Vec<String>,
-    /// How long one checker may take
-    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
-    pub timeout: Duration,
+    /// How long one checker may take [default: 10s]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
     /// Write the state of each finding to a directory below this one
     #[arg(long)]
     pub keep_states: Option<PathBuf>,
@@ -74,11 +75,15 @@ pub struct ProgramArgs {
     /// a fault]
     #[arg(long, value_parser = humantime::parse_duration)]
     pub run_timeout: Option<Duration>,
-    /// Most bytes that the program may write, which are kept in memory: `500M`, `4G`
-    #[arg(long, default_value = "4G", value_parser = bytes)]
-    pub memory: u64,
+    /// Most bytes that the program may write, which are kept in memory: `500M`, `4G` [default: 4G]
+    #[arg(long, value_parser = bytes)]
+    pub memory: Option<u64>,
+    /// What counts as a promise: each printed line, only lines written to the file `$PLUGPULL_MARK`, or
+    /// nothing [default: stdout]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub marks: Option<Marks>,
     /// The program and its arguments
-    #[arg(required = true, last = true)]
+    #[arg(last = true)]
     pub command: Vec<std::ffi::OsString>,
 }
 
@@ -118,6 +123,9 @@ pub struct MergeArgs {
     /// Write the state of each finding to a directory below this one
     #[arg(long)]
     pub keep_states: Option<PathBuf>,
+    /// Fail for what is worse than this file says
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// Reports
     #[command(flatten)]
     pub report: ReportArgs,
@@ -167,6 +175,9 @@ pub struct CheckArgs {
     /// Reports
     #[command(flatten)]
     pub report: ReportArgs,
+    /// What plugpull.toml and plugpull.baseline say
+    #[command(flatten)]
+    pub project: ProjectArgs,
 }
 
 /// Arguments of `plugpull replay`.
@@ -195,7 +206,8 @@ pub struct ReplayArgs {
     pub message_format: MessageFormat,
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+/// A number of bytes with a unit of 1024.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
         Some(at) => text.split_at(at),
         None => (text, ""),

@@ -14,6 +14,7 @@ use crate::models_command::load;
 use crate::options::seed_of;
 use crate::power_cut::{label, losses};
 use crate::report::power_cut::{effects, effects_json};
+use crate::request::SEED;
 use crate::subject::{Run, check};
 
 /// One crash state again: what was pending, what was lost, what is wrong.
@@ -29,7 +30,10 @@ pub(super) fn run(args: &ExploreArgs, store: StoreOptions, token: &str) -> Resul
         [name] => load(name)?,
         _ => return Err(Failure::Usage("a token is of one model".to_owned())),
     };
-    let run = Run { options: store, ..run_of(workload, seed_of(&args.search.seed), args) };
+    let run = Run {
+        options: store,
+        ..run_of(workload, seed_of(args.search.seed.as_deref().unwrap_or(SEED)), args)
+    };
     let recorded = run.record();
     let order = PersistOrder::new(&recorded.trace, &model);
     let image = state.image(&order).map_err(usage)?;

@@ -176,6 +176,11 @@ impl Outcome {
     pub fn gate(&self) -> usize {
         self.findings.iter().filter(|finding| finding.gate).count()
     }
+
+    /// The findings that a baseline knows.
+    pub fn known(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.known).count()
+    }
 }
 
 /// `1 finding`, `2 findings`.

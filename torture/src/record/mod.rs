@@ -17,6 +17,8 @@ use std::time::Duration;
 use faultfs::{Event, FaultPlan, Trace};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::MessageFormat;
+
 pub use file::{KEPT_IN, find_by_token};
 pub use program::{Ended, Ran, record, record_counting, record_failing};
 
@@ -35,6 +37,8 @@ pub struct Program {
     pub memory: u64,
     /// Where what it prints goes.
     pub prints: Prints,
+    /// What counts as a promise.
+    pub marks: Marks,
 }
 
 /// Where goes what a recorded program prints.
@@ -46,6 +50,42 @@ pub enum Prints {
     ToStderr,
     /// Nowhere: only the last line of its standard error is kept.
     Nowhere,
+}
+
+impl Prints {
+    /// Standard output is for people or for machines.
+    pub(crate) fn of(format: MessageFormat) -> Self {
+        match format {
+            MessageFormat::Human => Self::ToStdout,
+            MessageFormat::JsonLines => Self::ToStderr,
+        }
+    }
+}
+
+/// What of a program counts as a promise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Marks {
+    /// Each line that it prints, and what it writes to the file `$PLUGPULL_MARK`.
+    #[default]
+    Stdout,
+    /// Only what it writes to that file.
+    File,
+    /// Nothing.
+    None,
+}
+
+impl Marks {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Stdout, Self::File, Self::None];
+
+    /// How it is spelled.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::File => "file",
+            Self::None => "none",
+        }
+    }
 }
 
 /// One recorded run: what it did, and what is known about it.

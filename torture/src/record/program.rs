@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
 
 use super::last_words::LastWords;
-use super::{About, Prints, Program, Recording, processes};
+use super::{About, Marks, Prints, Program, Recording, processes};
 use crate::exit::Failure;
 use crate::namespace::Namespace;
 use crate::signals::Stop;
@@ -245,8 +245,15 @@ fn run_all(
     let name = program.command.first().map_or(OsStr::new(""), |name| name);
     let mut command = Command::new(absolute(name));
     command.args(program.command.get(1..).unwrap_or_default());
-    let stdout = open_for_marks(&mount.stdout_path())?;
-    command.stdout(stdout).env("PLUGPULL_MARK", mount.marks_path());
+    match program.marks {
+        Marks::Stdout => drop(command.stdout(open_for_marks(&mount.stdout_path())?)),
+        // What it prints is no promise, and not part of a report for machines.
+        _ if program.prints != Prints::ToStdout => drop(command.stdout(std::io::stderr())),
+        _ => {}
+    }
+    if program.marks != Marks::None {
+        command.env("PLUGPULL_MARK", mount.marks_path());
+    }
     let errors = match program.prints {
         Prints::Nowhere => Some(LastWords::new(&mut command)?),
         _ => None,

@@ -108,7 +108,11 @@ fn bound_of(searched: &SearchedTold, tier: &str) -> String {
 }
 
 fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
-    let word = if finding.gate { "FINDING" } else { "WARNING" };
+    let word = match (finding.gate, finding.known) {
+        (true, _) => "FINDING",
+        (false, true) => "KNOWN",
+        (false, false) => "WARNING",
+    };
     writeln!(out, "{word} {}: {}", finding.id, finding.message)?;
     let models: Vec<_> =
         finding.models.iter().map(|(name, states)| format!("{name} ({states})")).collect();
@@ -161,16 +165,25 @@ pub fn verdict(outcome: &Outcome) -> String {
         bound.seed
     );
     let gate = outcome.gate();
-    let warnings = outcome.findings.len() - gate;
+    let known = outcome.known();
+    let warnings = outcome.findings.len() - gate - known;
     match outcome.exit {
         Exit::Violation => {
             format!("{}, {}; {told}", counted(gate, "finding"), counted(warnings, "warning"))
         }
+        Exit::WorseThanBaseline => format!(
+            "{} that the baseline does not know, {known} known, {}; {told}",
+            counted(gate, "finding"),
+            counted(warnings, "warning")
+        ),
         Exit::Interrupted => format!("ended early; {told}"),
         Exit::NothingDone => "no state was judged".to_owned(),
         Exit::Partial => {
             let warnings = counted(warnings, "warning");
             format!("no finding before the budget ended, {warnings}; {told}")
+        }
+        _ if known > 0 => {
+            format!("no new finding, {known} known, {}; {told}", counted(warnings, "warning"))
         }
         _ if warnings > 0 => format!("no finding, {}; {told}", counted(warnings, "warning")),
         _ => format!("no violation; {told}"),

@@ -9,6 +9,7 @@ pub mod human;
 pub mod json;
 pub mod junit;
 pub mod sarif;
+mod summary;
 mod words;
 
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use crate::outcome::{Comparison, Outcome};
 
 pub use files::Reports;
 pub use human::write_line;
+pub use summary::{baseline, heading, summary};
 
 /// What the checks of all programs showed.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -99,13 +99,9 @@ fn headed(exit: Exit, count: Count) -> String {
         Exit::Violation if told.is_empty() => "States with violations".to_owned(),
         Exit::Violation => told,
         Exit::Clean if told.is_empty() => "No violation was found".to_owned(),
-        Exit::Clean => with("No new finding").replace(
-            "new finding",
-            match count.known {
-                0 => "finding",
-                _ => "new finding",
-            },
-        ),
+        Exit::Clean if count.known > 0 => with("No new finding"),
+        Exit::Clean => with("No finding"),
+        Exit::WorseThanBaseline => with("Worse than the baseline"),
         Exit::Partial => with("Nothing found before the budget ended"),
         Exit::Interrupted => with("Ended early"),
         Exit::NothingDone => "Nothing was tested".to_owned(),
