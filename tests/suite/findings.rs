@@ -98,6 +98,27 @@ fn check_replaced(image: &DiskImage, marks: u32) -> Option<String> {
     (u32::from(version) < marks).then(|| format!("LOST: conf is {version}, {marks} was committed"))
 }
 
+/// The same, whatever is wrong with it: all losses are told in one way.
+fn check_committed(image: &DiskImage, marks: u32) -> Option<String> {
+    check_replaced(image, marks).map(|_| "what was committed is lost".to_owned())
+}
+
+/// A shell script that takes an order had this: neither sync was enough alone, as the checker says the same
+/// of both losses, and no finding told what to do.
+#[test]
+fn two_losses_that_are_told_alike_need_both_barriers() {
+    let found = findings_of(&replaced(false, false), &["ext4"], check_committed);
+    assert!(found.list.len() > 1, "{:#?}", found.list);
+    for finding in &found.list {
+        let trial = barrier_of(finding);
+        for part in ["fsync(conf.tmp) before", "fsync(.) after `rename conf.tmp -> conf`"] {
+            assert!(trial.text.contains(part), "{}", trial.text);
+        }
+        assert_eq!((trial.places, trial.after, trial.at.len()), (6, 0, 6));
+        assert!(trial.before > 0);
+    }
+}
+
 const DEFAULT: [&str; 4] = ["ext4", "xfs", "btrfs", "posix"];
 
 #[test]

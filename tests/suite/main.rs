@@ -19,6 +19,7 @@ mod config;
 mod conformance;
 mod explore;
 mod findings;
+mod guide;
 mod inject;
 mod litmus;
 mod machine;

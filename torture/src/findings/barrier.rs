@@ -16,13 +16,16 @@ use crate::search::search_one;
 /// Most barriers of one kind that are put into a run.
 const MOST_PLACES: usize = 100_000;
 
+/// Most barriers that are tried together.
+const MOST_TOGETHER: usize = 4;
+
 /// Most pairs of barriers that are tried where no single one is enough.
 const MOST_PAIRS: usize = 12;
 
 /// What would have prevented a cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// These barriers: one, or two where no single one is enough.
+    /// These barriers: one, or several where no single one is enough.
     Barriers(Trial),
     /// None of those that were tried; the best of them, if one took anything away.
     None {
@@ -42,8 +45,8 @@ pub struct Trial {
     pub text: String,
     /// In how many places it was put.
     pub places: usize,
-    /// Before which events these are.
-    pub before_events: Vec<usize>,
+    /// Before which event each was put, and what it syncs.
+    pub at: BTreeSet<(usize, Inode)>,
     /// Violations of this cause without it.
     pub before: u64,
     /// Violations of this cause with it.
@@ -107,6 +110,51 @@ pub(super) fn search(inquiry: &mut Inquiry<'_, '_>, cause: &Cause, story: &Story
     Remedy::None { tried, best }
 }
 
+/// Where one message has several causes, each needs a barrier of its own, and none is enough alone: the best
+/// ones of all causes together, without those that are not needed.
+pub(super) fn together(
+    inquiry: &mut Inquiry<'_, '_>,
+    cause: &Cause,
+    story: &Story,
+    best: &[&Trial],
+) -> Option<Trial> {
+    let mut parts: Vec<&Trial> = Vec::new();
+    for trial in best {
+        if parts.len() < MOST_TOGETHER && parts.iter().all(|part| part.text != trial.text) {
+            parts.push(trial);
+        }
+    }
+    let before = inquiry.count(inquiry.trace, cause, story).0;
+    let mut attempt = |parts: &[&Trial]| {
+        let text = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(", and ");
+        let places = parts.iter().flat_map(|part| part.at.iter().copied()).collect();
+        let trial = inquiry.attempt(&Candidate { text, places }, cause, story, before);
+        trial.filter(|trial| trial.after == 0)
+    };
+    let mut enough = attempt(&parts)?;
+    let mut n = 0;
+    while n < parts.len() && parts.len() > 1 {
+        let mut fewer = parts.clone();
+        fewer.remove(n);
+        match attempt(&fewer) {
+            Some(trial) => (enough, parts) = (trial, fewer),
+            None => n += 1,
+        }
+    }
+    Some(enough)
+}
+
+impl Remedy {
+    /// The barriers that left the fewest violations.
+    pub(super) fn best(&self) -> Option<&Trial> {
+        match self {
+            Self::Barriers(trial) => Some(trial),
+            Self::None { best, .. } => best.as_ref(),
+            Self::NotTried => None,
+        }
+    }
+}
+
 /// The trial that left nothing, with the fewest places.
 fn enough(trials: &[Trial]) -> Option<Trial> {
     trials.iter().filter(|trial| trial.after == 0).min_by_key(|trial| trial.places).cloned()
@@ -143,8 +191,8 @@ impl Inquiry<'_, '_> {
         let (after, states) = self.count(&trace, cause, story);
         let text = candidate.text.clone();
         let places = candidate.places.len();
-        let before_events: Vec<_> = candidate.places.iter().map(|(event, _)| *event).collect();
-        let trial = Trial { text, places, before_events, before, after, states };
+        let at = candidate.places.clone();
+        let trial = Trial { text, places, at, before, after, states };
         (!(self.stop)()).then_some(trial)
     }
 

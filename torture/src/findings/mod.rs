@@ -85,8 +85,25 @@ impl Inquiry<'_, '_> {
         let (causes, unexplained) = cause::group(&mut self, &story, MOST_CAUSES);
         let mut list: Vec<Finding> =
             causes.iter().map(|cause| self.finding(cause, &story)).collect();
+        self.try_together(&causes, &mut list, &story);
         list.sort_by_key(|f| (!f.gate, std::cmp::Reverse(f.models.values().sum::<u64>())));
         Findings { list, unexplained }
+    }
+
+    /// Where no barrier is enough alone, those of all causes may be.
+    fn try_together(&mut self, causes: &[cause::Cause], list: &mut [Finding], story: &Story) {
+        for n in 0..list.len() {
+            if !matches!(list[n].remedy, Remedy::None { best: Some(_), .. }) || (self.stop)() {
+                continue;
+            }
+            // The cause's own one comes first.
+            let others = list.iter().enumerate().filter(|(other, _)| *other != n);
+            let others = others.filter_map(|(_, finding)| finding.remedy.best());
+            let best: Vec<_> = list[n].remedy.best().into_iter().chain(others).collect();
+            if let Some(trial) = barrier::together(self, &causes[n], story, &best) {
+                list[n].remedy = Remedy::Barriers(trial);
+            }
+        }
     }
 
     fn finding(&mut self, cause: &cause::Cause, story: &Story) -> Finding {

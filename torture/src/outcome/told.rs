@@ -162,7 +162,7 @@ fn trial(trial: &Trial) -> TrialTold {
     TrialTold {
         barrier: trial.text.clone(),
         places: trial.places,
-        before_events: trial.before_events.clone(),
+        before_events: trial.at.iter().map(|(event, _)| *event).collect(),
         violated_before: trial.before,
         violated_after: trial.after,
         states: trial.states,
