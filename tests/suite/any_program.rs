@@ -10,6 +10,7 @@ mod findings;
 mod machines;
 mod options;
 mod programs;
+mod recrash;
 mod requests;
 mod shards;
 mod starts;

@@ -107,7 +107,7 @@ fn check_committed(image: &DiskImage, marks: u32) -> Option<String> {
 /// of both losses, and no finding told what to do.
 #[test]
 fn two_losses_that_are_told_alike_need_both_barriers() {
-    let found = findings_of(&replaced(false, false), &["ext4"], check_committed);
+    let found = findings_of(&replaced(false, false), &["posix"], check_committed);
     assert!(found.list.len() > 1, "{:#?}", found.list);
     for finding in &found.list {
         let trial = barrier_of(finding);

@@ -8,7 +8,7 @@ use plugpull_tests::subjects::{self, Form, MODELS};
 use crate::machine::may_mount;
 
 /// Forms that are small and in four languages: C, Python, Rust, and shell.
-const SOME: [&str; 8] = [
+const SOME: [&str; 10] = [
     "01-in-place/fixed",
     "02-rename-without-fsync/buggy",
     "02-rename-without-fsync/fixed",
@@ -16,6 +16,8 @@ const SOME: [&str; 8] = [
     "03-rename-without-dirsync/fixed",
     "04-new-file/buggy",
     "05b-old-removed/fixed",
+    "15-recovery/buggy",
+    "15-recovery/fixed",
     "sed/ordered",
 ];
 

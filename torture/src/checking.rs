@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use faultfs::Event;
+use faultfs::{Event, Trace};
 
 use crate::baseline::Ratchet;
 use crate::check::{Checker, Pool, Setup, Verdict};
 use crate::cli::MessageFormat;
 use crate::clock::Heartbeat;
-use crate::examine::examine;
+use crate::examine::{Examined, examine};
 use crate::exit::{Exit, Failure};
 use crate::explore_command::default_jobs;
 use crate::keep::write_findings;
@@ -23,6 +23,7 @@ use crate::namespace::Namespace;
 use crate::outcome::{Outcome, told};
 use crate::record::{Recording, record};
 use crate::record_command::tell_unchanged;
+use crate::recrash::{Recrash, Recrashed, recrash};
 use crate::report::check::{self as report, Report, Reports};
 use crate::request::{Look, Request, checkers, usage};
 use crate::results::Results;
@@ -224,12 +225,19 @@ pub(crate) fn look_at(
             format!("{states} states under {model}, {} violated", searched.violated.len())
         });
     });
+    let second = match &examined {
+        Ok(examined) if look.recrash > 0 => {
+            Some(second_crashes(look, recording, (examined, &mut book), stop)?)
+        }
+        _ => None,
+    };
     drop(pool);
     if let Some(keeping) = &mut known.keeping {
         keeping.finish()?;
     }
     let examined = examined?;
-    let found = examined.searched.iter().any(|searched| !searched.violated.is_empty());
+    let found = examined.searched.iter().any(|searched| !searched.violated.is_empty())
+        || second.as_ref().is_some_and(|second| !second.findings.is_empty());
     let path = match saved {
         Some(path) => Some(path.to_owned()),
         None if found => Some(recording.keep()?),
@@ -237,8 +245,31 @@ pub(crate) fn look_at(
     };
     let dir = look.keep_states.as_deref();
     let kept = dir.map_or(Ok(Vec::new()), |dir| write_findings(&examined, dir))?;
-    outcome.add(recording, &look.plan, &examined, (path.as_deref(), &kept));
+    let path = path.as_deref();
+    outcome.add(recording, &look.plan, &examined, (path, &kept));
+    if let Some(second) = second {
+        second.add_to(&mut outcome, (recording, &examined), (path, dir), stop)?;
+    }
     Ok(outcome)
+}
+
+/// The power is cut again, while the checkers write.
+fn second_crashes(
+    look: &Look,
+    recording: &Recording,
+    (examined, book): (&Examined, &mut Book<'_>),
+    stop: &Stop,
+) -> Result<Recrashed, Failure> {
+    let setup = setup(recording, look.timeout, 1, stop)?;
+    let (trace, plan, one_in) = (&recording.trace, &look.plan, look.recrash);
+    let what = Recrash { trace, plan, one_in, setup: &setup, stop };
+    let mut heartbeat = Heartbeat::new();
+    Ok(recrash(&what, examined, book, &mut |found| {
+        heartbeat.beat(|_| {
+            let (recoveries, states) = (found.recoveries, found.judged);
+            format!("{recoveries} recoveries, {states} states after a second power cut")
+        });
+    }))
 }
 
 /// How many checks there is memory for.
@@ -287,19 +318,46 @@ pub(crate) fn pool_of(
     jobs: usize,
     stop: &Stop,
 ) -> Result<Pool, Failure> {
-    let prepare = |checker: Checker| checker.prepare(&recording.trace).map_err(usage);
+    let pool = Pool::start(setup(recording, timeout, jobs, stop)?);
+    pool.map_err(|e| Failure::system("start the checkers' workers", e))
+}
+
+/// What the workers are to do.
+fn setup(
+    recording: &Recording,
+    timeout: Duration,
+    jobs: usize,
+    stop: &Stop,
+) -> Result<Setup, Failure> {
+    let first = first_run(recording);
+    let run = first.as_ref().unwrap_or(&recording.trace);
+    let prepare = |checker: Checker| checker.prepare(run).map_err(usage);
     let checkers = checkers(&recording.about.checkers)?;
     let marks = recording.trace.events.iter().filter_map(|event| match event {
         Event::Mark(text) => Some(Arc::clone(text)),
         Event::Op { .. } => None,
     });
-    let setup = Setup {
+    Ok(Setup {
         dir: recording.about.dir.clone(),
         checkers: checkers.into_iter().map(prepare).collect::<Result<_, _>>()?,
         marks: marks.collect(),
         timeout,
         jobs,
         stop: stop.clone(),
-    };
-    Pool::start(setup).map_err(|e| Failure::system("start the checkers' workers", e))
+    })
+}
+
+/// The run that a recovery was after: it has the versions that checkers compare with.
+fn first_run(recording: &Recording) -> Option<Trace> {
+    let path = recording.about.recovery_of.as_deref()?;
+    match Recording::load(path) {
+        Ok(first) => Some(first.trace),
+        Err(e) => {
+            eprintln!(
+                "plugpull: without the recording of the first crash ({e}), checkers that know \
+                       what the program wrote take the state after it for the start"
+            );
+            None
+        }
+    }
 }

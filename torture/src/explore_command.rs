@@ -31,6 +31,9 @@ const NOT_LOOKED_AT: &str = "disks that fail or lie, calls that fail, more than 
 /// Most legal sets of one crash point of the store that are gone through.
 const STORE_WINDOW: u64 = 65_536;
 
+/// In one of so many states of a store the power is cut again.
+const STORE_RECRASH: u64 = 16;
+
 /// Runs it.
 pub fn run(args: &ExploreArgs) -> Result<Exit, Failure> {
     if let Some(recording) = &args.recording {
@@ -130,7 +133,7 @@ fn campaign(args: &ExploreArgs, store: StoreOptions) -> Result<Campaign, Failure
     let window = search.window.unwrap_or(STORE_WINDOW);
     let bounds = Bounds { budget, window, seed: first, ..Bounds::of(tier) };
     let jobs = search.jobs.unwrap_or_else(default_jobs);
-    let plan = Plan { bounds, jobs, recrash: args.recrash.max(1) };
+    let plan = Plan { bounds, jobs, recrash: search.recrash.unwrap_or(STORE_RECRASH).max(1) };
     Ok(Campaign { runs: runs.collect(), models, plan })
 }
 

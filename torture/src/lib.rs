@@ -43,6 +43,7 @@ pub mod probe;
 pub mod process;
 pub mod record;
 pub mod record_command;
+pub mod recrash;
 pub mod replay_command;
 pub mod report;
 pub mod request;

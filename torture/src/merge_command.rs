@@ -80,6 +80,7 @@ fn look(args: &MergeArgs, gathered: &Gathered, own: &[Model]) -> Result<Look, Fa
         plan,
         timeout: args.timeout,
         jobs: args.jobs,
+        recrash: 0,
         keep_states: args.keep_states.clone(),
     })
 }

@@ -60,6 +60,8 @@ pub struct Look {
     pub timeout: Duration,
     /// Checks at the same time, if it is said.
     pub jobs: Option<usize>,
+    /// In one of how many states the power is cut again during recovery; 0 is in none.
+    pub recrash: u64,
     /// Where the state of each finding is written to, if anywhere.
     pub keep_states: Option<PathBuf>,
 }
@@ -90,6 +92,7 @@ impl Request {
         let checkers = args.judge.checker.clone();
         let mut look = Look::new(program.name(), checkers, &settings)?;
         look.keep_states.clone_from(&args.judge.keep_states);
+        look.recrash = args.search.recrash.unwrap_or(0);
         let request = Self { program, recording: args.recording.clone(), look };
         request.is_sensible()?;
         Ok(request)
@@ -147,6 +150,7 @@ impl Request {
         };
         let mut look = Look::new(subject.name.clone(), checkers, settings)?;
         let keep = args.judge.keep_states.as_ref();
+        look.recrash = args.search.recrash.unwrap_or(0);
         look.keep_states = keep.map(|dir| if many { dir.join(&subject.name) } else { dir.clone() });
         let request = Self { program, recording: args.recording.clone(), look };
         request.is_sensible()?;
@@ -180,6 +184,7 @@ impl Look {
         }
         let mut look = Self::new(subject, judge.checker.clone(), &settings)?;
         look.keep_states.clone_from(&judge.keep_states);
+        look.recrash = search.recrash.unwrap_or(0);
         Ok(look)
     }
 
@@ -190,6 +195,7 @@ impl Look {
             plan: plan(said)?,
             timeout: said.timeout.unwrap_or(TIMEOUT),
             jobs: said.jobs,
+            recrash: 0,
             keep_states: None,
         })
     }

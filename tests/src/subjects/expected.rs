@@ -35,6 +35,11 @@ impl Expected {
         self.rest.get(model)?.as_str()
     }
 
+    /// The verdict with a second crash inside the recovery, if one is expected.
+    pub fn recrash(&self) -> Option<&str> {
+        self.rest.get("recrash")?.as_str()
+    }
+
     /// The beginnings of all messages that may come.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         let all = std::iter::once(&self.message).chain(&self.also);

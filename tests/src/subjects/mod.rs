@@ -50,12 +50,20 @@ pub fn differences(form: &Form, observed: &Observed) -> Vec<String> {
             wrong.push(format!("{model}: expected {expected}, {}", observed.word()));
         }
     }
+    if let Some(expected) = expected.recrash() {
+        let observed = observed.recrash.filter(|observed| observed.states > 0);
+        let word = observed.map_or("not looked at", |observed| observed.word());
+        if expected != word {
+            wrong.push(format!("after a second crash: expected {expected}, {word}"));
+        }
+    }
     let is_expected = |message: &String| expected.classes().any(|class| message.starts_with(class));
     for message in observed.messages.iter().filter(|message| !is_expected(message)) {
         wrong.push(format!("unexpected message: {message}"));
     }
-    // Where nothing is to be found without a fault or a second crash, no barrier is named.
-    let finds = MODELS.iter().any(|model| expected.verdict(model) == Some("violated"));
+    // Where nothing is to be found without a fault, no barrier is named.
+    let finds = MODELS.iter().any(|model| expected.verdict(model) == Some("violated"))
+        || expected.recrash() == Some("violated");
     if let Some(target) = expected.barrier_target().filter(|_| finds) {
         let names = |text: &String| {
             text.contains(&format!("({target})")) || text.contains(&format!("/{target})"))

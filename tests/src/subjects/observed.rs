@@ -30,6 +30,8 @@ impl Verdict {
 pub struct Observed {
     /// By model.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// With a second crash, where the form expects something of that.
+    pub recrash: Option<Verdict>,
     /// What the checker said, of each finding.
     pub messages: Vec<String>,
     /// The barriers that were named.
@@ -63,6 +65,9 @@ pub fn observe(plugpull: &Path, form: &Form, bin: &Path) -> Observed {
     command.args(["--tier", "2", "--budget", &states.to_string()]);
     for model in MODELS {
         command.args(["--model", model]);
+    }
+    if form.expected.recrash().is_some() {
+        command.args(["--recrash", "1"]);
     }
     if let Some(setup) = form.script("setup") {
         command.arg("--setup").arg(setup);
@@ -104,6 +109,11 @@ fn read(lines: &str) -> Observed {
                 let states = count("survived") + violated;
                 let model = line["model"].as_str().unwrap_or_default().to_owned();
                 observed.verdicts.insert(model, Verdict { states, violated });
+            }
+            Some("end") if line["recrash"].is_object() => {
+                let count = |field: &str| line["recrash"][field].as_u64().unwrap_or(0);
+                let (states, violated) = (count("judged"), count("violated"));
+                observed.recrash = Some(Verdict { states, violated });
             }
             Some("finding") => {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -138,6 +138,7 @@ pub(crate) fn finding() -> FindingTold {
         tale: tale.to_vec(),
         fates: fates.iter().map(|(event, fate)| (*event, (*fate).to_owned())).collect(),
         differs: differing(),
+        recrash: None,
         remedy: Some(RemedyTold::Found {
             found: trial("fsync(settings.tmp) before rename settings.tmp -> settings", &[26], 0),
         }),

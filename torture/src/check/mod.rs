@@ -15,6 +15,7 @@ mod leftover;
 mod node;
 mod output;
 mod pool;
+mod recorded;
 mod spawn;
 #[cfg(test)]
 mod spawn_tests;
@@ -29,6 +30,7 @@ pub use checkers::{Builtin, Checker, CheckerError, Prepared};
 pub use judge::{Verdict, Violation, judge};
 pub use output::Output;
 pub use pool::{Pool, Setup};
+pub use recorded::{can_write, record_checkers};
 pub use spawn::{Ran, Spawner, Status, Task};
 pub use tree::{Tree, TreeCounts};
 pub use worker::{DIR_VARIABLE, MARKS_VARIABLE};

@@ -165,7 +165,7 @@ impl Drop for Pool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the directory of the subject is none of a store")]
-fn canonical(dir: &std::path::Path) -> PathBuf {
+pub(super) fn canonical(dir: &std::path::Path) -> PathBuf {
     // Where there is no such directory, the states are elsewhere, which the workers find out.
     std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())
 }

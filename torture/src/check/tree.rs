@@ -193,7 +193,7 @@ impl Drop for Tree {
 }
 
 /// A directory for temporary files that is not hidden by a mount over `at`.
-fn outside(at: &Path) -> io::Result<PathBuf> {
+pub(super) fn outside(at: &Path) -> io::Result<PathBuf> {
     let usual = std::env::temp_dir();
     let others = ["/dev/shm", "/run", "/var/tmp"].map(PathBuf::from);
     let mut places = std::iter::once(usual).chain(others);

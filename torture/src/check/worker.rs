@@ -122,14 +122,18 @@ impl Worker {
     }
 
     fn write_marks(&self, count: u32) -> io::Result<()> {
-        let marks = self.setup.marks.iter().take(count as usize);
-        let mut text = Vec::new();
-        for mark in marks {
-            text.extend_from_slice(mark);
-            text.push(b'\n');
-        }
-        std::fs::write(&self.marks_file, text)
+        write_marks(&self.setup, count, &self.marks_file)
     }
+}
+
+/// Writes the first Marks of the run, one a line.
+pub(super) fn write_marks(setup: &Setup, count: u32, file: &Path) -> io::Result<()> {
+    let mut text = Vec::new();
+    for mark in setup.marks.iter().take(count as usize) {
+        text.extend_from_slice(mark);
+        text.push(b'\n');
+    }
+    std::fs::write(file, text)
 }
 
 impl Tree {

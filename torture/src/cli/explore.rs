@@ -37,9 +37,6 @@ pub struct ExploreArgs {
     /// What outlives the run
     #[command(flatten)]
     pub results: ResultArgs,
-    /// Cut the power again during recovery, and use the store, in one of so many states
-    #[arg(long, default_value_t = 16)]
-    pub recrash: u64,
     /// Only this crash state, by the token of a finding
     #[arg(long)]
     pub replay: Option<String>,

@@ -29,6 +29,10 @@ pub struct SearchArgs {
     /// --tier 3 [default: 4096; 65536 for --store]
     #[arg(long)]
     pub window: Option<u64>,
+    /// In one of so many states, record what the checkers write (their recovery) and cut the power again during
+    /// it; 0 for none [default: 0; 16 for --store]
+    #[arg(long, value_name = "N")]
+    pub recrash: Option<u64>,
     /// Seed of the sample (for --store also of the runs): a number, or any text [default: 1]
     #[arg(long)]
     pub seed: Option<String>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Differing;
+use super::{Differing, SecondCrash};
 
 /// One cause of violations. The state that is shown is the smallest loss that was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct FindingTold {
     pub replay: String,
     /// Where it was written to.
     pub kept: Option<PathBuf>,
+    /// The second power cut, if it takes one, during the recovery from the one that is told.
+    #[serde(default)]
+    pub recrash: Option<SecondCrash>,
 }
 
 /// One event before a power cut.

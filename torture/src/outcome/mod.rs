@@ -6,6 +6,7 @@
 
 mod difference;
 mod finding;
+mod recrash;
 mod told;
 
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use crate::exit::Exit;
 
 pub use difference::{Difference, Differing};
 pub use finding::{FindingTold, RemedyTold, TaleLine, TrialTold};
+pub use recrash::{RecrashTold, SecondCrash};
+pub(crate) use told::{MOST_LINES, NO_SECOND_CRASH, Teller};
 pub use told::{NOT_LOOKED_AT, told};
 
 /// What the check of one program showed.
@@ -47,6 +50,9 @@ pub struct Outcome {
     pub unexplained: u64,
     /// Distinct states that were judged.
     pub judged: u64,
+    /// What second power cuts showed, if it was looked at them.
+    #[serde(default)]
+    pub recrash: Option<RecrashTold>,
     /// What the controls showed.
     pub control: String,
     /// What was not looked at.

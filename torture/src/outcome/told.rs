@@ -17,7 +17,10 @@ use crate::record::Recording;
 use crate::search::Searched;
 
 /// How many events of a finding are told.
-const MOST_LINES: usize = 14;
+pub(crate) const MOST_LINES: usize = 14;
+
+/// The part of [`NOT_LOOKED_AT`] that is left out where it was looked at.
+pub(crate) const NO_SECOND_CRASH: &str = "a second power cut during recovery";
 
 /// What no run of this kind looks at; said by every report beside what the recorder could not see.
 pub const NOT_LOOKED_AT: &str = "calls that fail, a second power cut during recovery, other \
@@ -92,15 +95,15 @@ fn line(what: &str, kind: Kind) -> StoryLine {
     StoryLine { what: what.to_owned(), kind: kind.to_owned() }
 }
 
-struct Teller<'t> {
-    run: &'t Recording,
-    examined: &'t Examined,
-    story: &'t Story,
-    recording: Option<&'t Path>,
+pub(crate) struct Teller<'t> {
+    pub(crate) run: &'t Recording,
+    pub(crate) examined: &'t Examined,
+    pub(crate) story: &'t Story,
+    pub(crate) recording: Option<&'t Path>,
 }
 
 impl Teller<'_> {
-    fn finding(&self, finding: &Finding, kept: Option<&PathBuf>) -> FindingTold {
+    pub(crate) fn finding(&self, finding: &Finding, kept: Option<&PathBuf>) -> FindingTold {
         let orders = &self.examined.orders;
         let order = orders.iter().find(|order| order.model().name == finding.state.model());
         let lines = order.and_then(|order| tale(self.story, order, &finding.state).ok());
@@ -126,6 +129,7 @@ impl Teller<'_> {
             token: finding.state.to_string(),
             replay: self.replay(finding),
             kept: kept.cloned(),
+            recrash: None,
         }
     }
 

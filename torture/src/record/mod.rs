@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::MessageFormat;
 
 pub use file::{KEPT_IN, find_by_token};
+pub(crate) use program::first_cpu;
 pub use program::{Ended, Ran, record, record_counting, record_failing};
 
 /// What to record.
@@ -114,6 +115,9 @@ pub struct About {
     pub checkers: Vec<String>,
     /// How long the program ran, in seconds.
     pub seconds: f64,
+    /// The recording whose crash state this run began with, where it is a recovery from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_of: Option<PathBuf>,
     /// What the recorder could not see or play, in words.
     #[serde(default)]
     pub unseen: Vec<String>,

@@ -354,7 +354,7 @@ impl fmt::Display for Ended {
 
 /// The first processor we may run on. Program and simulated disk take turns on one: waking another
 /// processor for each call costs several times the call.
-fn first_cpu() -> Option<usize> {
+pub(crate) fn first_cpu() -> Option<usize> {
     let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
     (0..CpuSet::count()).find(|cpu| allowed.is_set(*cpu).unwrap_or(false))
 }

@@ -75,6 +75,11 @@ impl<'j> Book<'j> {
         Some(verdict)
     }
 
+    /// Whether it is known that the state survived.
+    pub fn survived(&self, key: Key) -> bool {
+        self.known.get(&key) == Some(&Verdict::Survived)
+    }
+
     /// Who judges a state that is met in a search, unless its verdict is known.
     pub(super) fn whose(&mut self, key: Key) -> Whose {
         if !matches!(self.share, Share::Of(Partition::Slice { .. })) {

@@ -66,6 +66,12 @@ pub fn end(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
         }
     }
     writeln!(out, "  {}", verdict(outcome))?;
+    if let Some(recrash) = &outcome.recrash {
+        writeln!(out, "  {}", recrash.sentence())?;
+        for warning in recrash.warnings() {
+            writeln!(out, "  warning: {warning}")?;
+        }
+    }
     writeln!(out, "  {}", outcome.control)?;
     writeln!(out, "  not looked at: {}", outcome.not_looked_at.join("; "))
 }
@@ -125,15 +131,17 @@ fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
         "  under {}, power cut after event {} of {}:",
         finding.model, finding.point, finding.events
     )?;
-    let mut next = None;
-    for line in &finding.tale {
-        if next.is_some_and(|next| next != line.event) {
-            writeln!(out, "            ...")?;
-        }
-        next = Some(line.event + 1);
-        write_line(out, line)?;
-    }
+    write_tale(out, &finding.tale)?;
     writeln!(out, "            --- power cut ---")?;
+    if let Some(second) = &finding.recrash {
+        let (point, events) = (second.point, second.events);
+        writeln!(
+            out,
+            "  in the recovery from it, second power cut after its operation {point} of {events}:"
+        )?;
+        write_tale(out, &second.tale)?;
+        writeln!(out, "            --- second power cut ---")?;
+    }
     writeln!(out, "  {}", finding.missing())?;
     if !finding.steady {
         writeln!(
@@ -145,6 +153,18 @@ fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
         writeln!(out, "  the state is in {}", dir.display())?;
     }
     writeln!(out, "  again: {}\n", finding.replay)
+}
+
+fn write_tale(out: &mut dyn Write, tale: &[TaleLine]) -> io::Result<()> {
+    let mut next = None;
+    for line in tale {
+        if next.is_some_and(|next| next != line.event) {
+            writeln!(out, "            ...")?;
+        }
+        next = Some(line.event + 1);
+        write_line(out, line)?;
+    }
+    Ok(())
 }
 
 /// One event of a tale.

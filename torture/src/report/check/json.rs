@@ -49,6 +49,7 @@ pub fn end(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
         "findings": outcome.findings.len(),
         "unexplained": outcome.unexplained,
         "judged": outcome.judged,
+        "recrash": outcome.recrash,
         "control": outcome.control,
         "recording": outcome.recording,
         "not_looked_at": outcome.not_looked_at,
