@@ -96,6 +96,22 @@ impl SimFs {
         disk.recorded = 0;
     }
 
+    /// How many events are recorded so far.
+    pub fn recorded_events(&self) -> usize {
+        self.disk().trace.events.len()
+    }
+
+    /// Takes back all but so many events, as if whoever made them had been killed before: disk and record
+    /// are as they were then. Numbers of inodes are not given a second time. Nothing may have files open.
+    pub fn back_to(&self, events: usize) {
+        let disk = &mut *self.disk();
+        if events < disk.trace.events.len() {
+            disk.image = disk.trace.image_after(events);
+            disk.trace.events.truncate(events);
+            disk.forget_near();
+        }
+    }
+
     /// A panic of a user's thread leaves the disk as the last finished call left it.
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk_for(None)

@@ -14,6 +14,7 @@ mod recrash;
 mod requests;
 mod shards;
 mod starts;
+mod torture;
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;

@@ -27,7 +27,7 @@ fn blocks() -> Vec<Block> {
         let fence = lines.next().unwrap_or_default();
         assert!(fence.starts_with("```"), "no block after {line}");
         let text = lines.by_ref().take_while(|line| *line != "```");
-        let text: String = text.map(|line| format!("{line}\n")).collect();
+        let text: String = text.flat_map(|line| [line, "\n"]).collect();
         blocks.push(Block { what: what.to_owned(), text });
     }
     blocks

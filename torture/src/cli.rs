@@ -38,10 +38,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Kill writers of the reference store until 10,000 commits are acknowledged, audit every kill; then
-    /// cut the power of recorded runs
+    /// cut the power of recorded runs; or kill and power-cut a program of your own, again and again
     #[command(after_help = "\
 Example: plugpull torture
-         plugpull torture --commits 500 --writers 2 --kills 100 --seed 7 --keep")]
+         plugpull torture --commits 500 --writers 2 --kills 100 --seed 7 --keep
+         plugpull torture --dir data --checker ./verify --rounds 200 -- ./my-program
+
+A program is started again on what the last round left, and must go on from there. $PLUGPULL_MARKS holds what
+it printed in all rounds until then.")]
     Torture(TortureArgs),
     /// Check the integrity of a store: hashes, references, refs, leftover temps
     #[command(after_help = "Example: plugpull audit /tmp/store --message-format json-lines")]

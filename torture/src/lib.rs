@@ -13,6 +13,7 @@
 
 pub mod audit_command;
 pub mod baseline;
+mod campaign;
 pub mod check;
 pub mod check_command;
 mod checking;

@@ -3,6 +3,7 @@
 use faultfs::Model;
 use plugpull_store::{Options as StoreOptions, Store};
 
+use crate::campaign;
 use crate::cli::TortureArgs;
 use crate::exit::{Exit, Failure};
 use crate::explore::{Bounds, Tier};
@@ -26,6 +27,9 @@ const RECRASH: u64 = 16;
 
 /// Runs it.
 pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
+    if !args.live.command.is_empty() {
+        return campaign::run(args);
+    }
     let options = Options::from_args(args)?;
     let stop = Stop::listen()?;
     let mut workdir = match &options.dir {

@@ -113,6 +113,11 @@ impl Disk {
         self.trace.events.push(Event::Op { thread, time, op });
     }
 
+    /// What was found last may be elsewhere now.
+    pub(super) fn forget_near(&mut self) {
+        self.near = Near::default();
+    }
+
     pub(super) fn new_inode(&mut self) -> Inode {
         self.next_inode += 1;
         Inode(self.next_inode - 1)

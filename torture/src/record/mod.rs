@@ -7,6 +7,7 @@
 
 mod file;
 mod last_words;
+mod live;
 mod processes;
 mod program;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::MessageFormat;
 
 pub use file::{KEPT_IN, find_by_token};
+pub(crate) use live::{Live, RunEnd, marks_of, start_of};
 pub(crate) use program::first_cpu;
 pub use program::{Ended, Ran, record, record_counting, record_failing};
 

@@ -186,7 +186,7 @@ fn perform(
     Ok((Finished { disk, ended, took, last_words, left, calls, faults }, seen))
 }
 
-fn mount(
+pub(super) fn mount(
     program: &Program,
     namespace: Namespace,
     disk: &SimFs,
@@ -226,22 +226,44 @@ fn run_all(
     cpu: Option<usize>,
     stop: &Stop,
 ) -> Result<(Ended, Duration, String), Failure> {
-    if let Some(setup) = &program.setup {
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(setup).stdout(std::io::stderr());
-        let (ended, _) = run(command, program, cpu, stop)?;
-        processes::kill_children();
-        match ended {
-            Ended::Exited(0) => {}
-            Ended::TimedOut => return Err(did_not_end(program)),
-            ended => return Err(Failure::Program(format!("the setup failed: {ended}"))),
-        }
-        disk.begin_anew();
-    }
+    set_up(program, disk, cpu, stop)?;
     if let Some(faults) = faults {
         let injected = mount.inject(Arc::clone(faults));
         injected.map_err(|e| Failure::system("let calls fail", e))?;
     }
+    let mut command = command_of(program, mount)?;
+    let errors = match program.prints {
+        Prints::Nowhere => Some(LastWords::new(&mut command)?),
+        _ => None,
+    };
+    let (ended, took) = run(command, program, cpu, stop)?;
+    processes::bury_dead();
+    Ok((ended, took, errors.map(LastWords::read).unwrap_or_default()))
+}
+
+/// Prepares the directory; what is there then is durable.
+pub(super) fn set_up(
+    program: &Program,
+    disk: &SimFs,
+    cpu: Option<usize>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let Some(setup) = &program.setup else { return Ok(()) };
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(setup).stdout(std::io::stderr());
+    let (ended, _) = run(command, program, cpu, stop)?;
+    processes::kill_children();
+    match ended {
+        Ended::Exited(0) => {}
+        Ended::TimedOut => return Err(did_not_end(program)),
+        ended => return Err(Failure::Program(format!("the setup failed: {ended}"))),
+    }
+    disk.begin_anew();
+    Ok(())
+}
+
+/// The program's command line, with its promises going where they are heard.
+pub(super) fn command_of(program: &Program, mount: &Mount) -> Result<Command, Failure> {
     let name = program.command.first().map_or(OsStr::new(""), |name| name);
     let mut command = Command::new(absolute(name));
     command.args(program.command.get(1..).unwrap_or_default());
@@ -254,13 +276,7 @@ fn run_all(
     if program.marks != Marks::None {
         command.env("PLUGPULL_MARK", mount.marks_path());
     }
-    let errors = match program.prints {
-        Prints::Nowhere => Some(LastWords::new(&mut command)?),
-        _ => None,
-    };
-    let (ended, took) = run(command, program, cpu, stop)?;
-    processes::bury_dead();
-    Ok((ended, took, errors.map(LastWords::read).unwrap_or_default()))
+    Ok(command)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file of the mount, which no store is over")]
@@ -280,20 +296,18 @@ pub(crate) fn absolute(name: &OsStr) -> PathBuf {
     std::env::current_dir().map_or_else(|_| path.to_owned(), |here| here.join(path))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a program that hangs is a matter of time")]
-fn run(
+/// Starts a command in the directory, in a process group of its own.
+pub(super) fn start(
     mut command: Command,
     program: &Program,
     cpu: Option<usize>,
-    stop: &Stop,
-) -> Result<(Ended, Duration), Failure> {
+) -> Result<Child, Failure> {
     command.current_dir(&program.dir).env("PLUGPULL_DIR", &program.dir).process_group(0);
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         // In a process group of its own it would be stopped when it reads from the terminal.
         command.stdin(Stdio::null());
     }
-    let began = Instant::now();
-    let mut child = on_cpu(cpu, || command.spawn()).map_err(|e| {
+    on_cpu(cpu, || command.spawn()).map_err(|e| {
         let name = command.get_program().to_string_lossy().into_owned();
         let remedy = match e.kind() {
             ErrorKind::NotFound if name.contains('/') => "there is no such program",
@@ -302,7 +316,18 @@ fn run(
             _ => return Failure::Usage(format!("cannot start {name}: {e}")),
         };
         Failure::Usage(format!("cannot start {name}: {e}; {remedy}"))
-    })?;
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program that hangs is a matter of time")]
+fn run(
+    command: Command,
+    program: &Program,
+    cpu: Option<usize>,
+    stop: &Stop,
+) -> Result<(Ended, Duration), Failure> {
+    let began = Instant::now();
+    let mut child = start(command, program, cpu)?;
     loop {
         if let Some(status) =
             child.try_wait().map_err(|e| Failure::system("wait for the program", e))?
@@ -322,7 +347,7 @@ fn run(
 }
 
 /// Kills the program and its process group; what left the group is killed later.
-fn end(child: &mut Child) {
+pub(super) fn end(child: &mut Child) {
     if let Ok(pid) = i32::try_from(child.id()) {
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
     }
