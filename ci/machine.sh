@@ -14,6 +14,7 @@ done
 # For one python3 of the machine's; the tests look for either.
 python3 -c 'import jsonschema' 2> /dev/null || /usr/bin/python3 -c 'import jsonschema' 2> /dev/null \
     || lacking+=(python3-jsonschema)
+python3 -c 'import yaml' 2> /dev/null || lacking+=(python3-yaml)
 
 if ((${#lacking[@]} == 0)); then
     echo "machine: nothing is lacking"

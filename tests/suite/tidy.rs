@@ -72,6 +72,7 @@ fn what_the_documents_link_to_is_there() {
         "docs/design.md",
         "docs/findings.md",
         "docs/formats.md",
+        "docs/guide.md",
         "docs/limits.md",
         "docs/persistence-models.md",
     ];

@@ -2,6 +2,7 @@
 
 mod explore;
 mod inject;
+mod manual;
 mod program;
 mod project;
 mod report;
@@ -16,6 +17,7 @@ use crate::exit::EXIT_CODES;
 
 pub use explore::ExploreArgs;
 pub use inject::InjectArgs;
+pub use manual::{CompletionsArgs, ManArgs};
 pub(crate) use program::bytes;
 pub use program::{
     CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
@@ -110,6 +112,15 @@ Example: plugpull models
     /// Use a store by hand
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Print what a shell completes after `plugpull`
+    #[command(after_help = "\
+Example: plugpull completions bash > ~/.local/share/bash-completion/completions/plugpull")]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write one for each command
+    #[command(after_help = "\
+Example: plugpull man | man -l -
+         plugpull man ~/.local/share/man/man1")]
+    Man(ManArgs),
     /// A writer of the torture run (started by the runner, not by people)
     #[command(hide = true)]
     TortureWriter(WriterArgs),

@@ -10,6 +10,42 @@
 //!
 //! What a pass means: no violation was seen in the audits of this run and in the crash states that were
 //! looked at, under these models, with this seed.
+//!
+//! # In one's own tests
+//!
+//! A store that is written over the seam [`faultfs::Fs`] is checked in a `#[test]`, in process:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use faultfs::{Fs, FsFile};
+//! use plugpull::test::Explore;
+//!
+//! let outcome = Explore::new("a log").run(
+//!     |disk| {
+//!         let log = disk.create_new(Path::new("/log"), 0o644)?;
+//!         disk.sync_dir(Path::new("/"))?;
+//!         for entry in 0..3_u64 {
+//!             log.write_all_at(b"entry\n", entry * 6)?;
+//!             log.sync_data()?;
+//!             disk.mark(b"written");
+//!         }
+//!         Ok(())
+//!     },
+//!     |disk, marks| match disk.metadata(Path::new("/log")) {
+//!         Ok(log) if log.len >= marks.len() as u64 * 6 => Ok(()),
+//!         Ok(log) => Err(format!("{} entries were promised, {} bytes are left", marks.len(), log.len)),
+//!         Err(_) if marks.is_empty() => Ok(()),
+//!         Err(e) => Err(format!("the log is gone: {e}")),
+//!     },
+//! )?;
+//! outcome.assert_no_violation();
+//! # Ok::<(), plugpull::exit::Failure>(())
+//! ```
+//!
+//! [`mod@test`] has more. Programs that make system calls themselves are for the command `plugpull check`: a
+//! recording becomes the parent of all that the program leaves behind and ends it, which a process with other
+//! children, such as a test binary, must not do.
 
 pub mod audit_command;
 pub mod baseline;
@@ -31,6 +67,7 @@ pub mod inject;
 pub mod inject_command;
 mod keep;
 pub mod kill;
+pub mod manual_command;
 mod memory;
 pub mod merge_command;
 pub mod models_command;
@@ -55,6 +92,7 @@ pub mod steps;
 pub mod store_command;
 pub mod subject;
 pub mod tally;
+pub mod test;
 pub mod torture_command;
 pub mod verdicts;
 pub mod wire;
@@ -97,6 +135,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),
+        Command::Completions(args) => manual_command::completions(args),
+        Command::Man(args) => manual_command::man(args),
         Command::TortureWriter(args) => writer::run(args),
     }
 }

@@ -22,11 +22,11 @@ use crate::record::{Prints, Program};
 use crate::record_command::{MEMORY, RUN_TIMEOUT, directory, has_directory, program};
 
 /// The models that are looked at unless told otherwise, and those of them that fail a run.
-const MODELS: [&str; 4] = ["ext4", "xfs", "btrfs", "posix"];
+pub(crate) const MODELS: [&str; 4] = ["ext4", "xfs", "btrfs", "posix"];
 const FAIL_ON: [&str; 3] = ["ext4", "xfs", "btrfs"];
 
 /// Most legal sets of one crash point that are gone through: each is a run of the checker.
-const WINDOW: u64 = 4096;
+pub(crate) const WINDOW: u64 = 4096;
 
 /// How long to search unless told otherwise.
 const TIME: Duration = Duration::from_mins(1);
@@ -259,7 +259,7 @@ fn plan(said: &Settings) -> Result<Plan, Failure> {
 }
 
 /// The models to fail on; all of one's own choice if none of the default ones is among them.
-fn fail_on(named: &[String], models: &[Model]) -> Result<Vec<String>, Failure> {
+pub(crate) fn fail_on(named: &[String], models: &[Model]) -> Result<Vec<String>, Failure> {
     let looked_at = |name: &str| models.iter().any(|model| model.name == name);
     match named {
         [] => {
