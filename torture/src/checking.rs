@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use faultfs::{Event, Trace};
+use faultfs::Trace;
 
 use crate::baseline::Ratchet;
 use crate::check::{Checker, Pool, Setup, Verdict};
@@ -21,7 +20,7 @@ use crate::keep::write_findings;
 use crate::memory;
 use crate::namespace::Namespace;
 use crate::outcome::{Outcome, told};
-use crate::record::{Recording, record};
+use crate::record::{Recording, marks_of, record};
 use crate::record_command::tell_unchanged;
 use crate::recrash::{Recrash, Recrashed, recrash};
 use crate::report::check::{self as report, Report, Reports};
@@ -333,14 +332,10 @@ fn setup(
     let run = first.as_ref().unwrap_or(&recording.trace);
     let prepare = |checker: Checker| checker.prepare(run).map_err(usage);
     let checkers = checkers(&recording.about.checkers)?;
-    let marks = recording.trace.events.iter().filter_map(|event| match event {
-        Event::Mark(text) => Some(Arc::clone(text)),
-        Event::Op { .. } => None,
-    });
     Ok(Setup {
         dir: recording.about.dir.clone(),
         checkers: checkers.into_iter().map(prepare).collect::<Result<_, _>>()?,
-        marks: marks.collect(),
+        marks: marks_of(recording).into(),
         timeout,
         jobs,
         stop: stop.clone(),
