@@ -102,7 +102,7 @@ pub(crate) fn write_if_absent<F: Fs>(
 }
 
 /// A temp beside `path` with these bytes, synced; it only lacks its name.
-fn written_temp<'f, F: Fs>(
+pub(crate) fn written_temp<'f, F: Fs>(
     disk: Disk<'f, F>,
     path: &Path,
     bytes: &[u8],

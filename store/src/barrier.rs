@@ -119,9 +119,10 @@ barriers! {
     FirstHeadDir, "first-head-dir", "open.rs init_on",
         "a new store has no HEAD";
     FormatFile, "format-file", "open.rs init_on",
-        "a new store has an empty format file and cannot be opened";
+        "a new or raised store has an empty format file and cannot be opened";
     FormatDir, "format-dir", "open.rs open_on",
-        "a directory that was a store is none, since its init had made the format visible only";
+        "a store that was opened is none, or is of the older format again, since an init had made its \
+         format visible only";
 }
 
 #[cfg(test)]

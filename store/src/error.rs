@@ -67,6 +67,20 @@ pub enum Error {
         /// Newest version this program knows.
         supported: u32,
     },
+    /// The store was written by an earlier version of this program.
+    #[error(
+        "{} has store format {found}, and this program works with format {needed}; raise it with \
+         `plugpull store init {}`, which adds what is new and keeps all that is there",
+        path.display(), path.display()
+    )]
+    OlderFormat {
+        /// The store's directory.
+        path: PathBuf,
+        /// Version found.
+        found: u32,
+        /// The version this program works with.
+        needed: u32,
+    },
     /// Something stands where a directory of the store should be, or it is missing.
     #[error(
         "{} should be a directory of the store, but {found}; move away what stands there and run \

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::id::{ObjectId, byte_of};
 use crate::name::Branch;
 
-/// Newest store format this program writes and reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The store format that this program writes, and the only one that it opens; an `init` raises an older
+/// store to it.
+pub(crate) const FORMAT: u32 = 2;
 
 /// How many lock files the branches share; each branch always uses the same one.
 pub(crate) const REF_LOCKS: u8 = 16;
@@ -133,6 +134,95 @@ impl Layout {
         self.root.join("restores")
     }
 
+    /// The merge in progress.
+    pub fn merge_state(&self) -> PathBuf {
+        self.root.join("MERGE_STATE.json")
+    }
+
+    /// The rebase in progress.
+    pub fn rebase_state(&self) -> PathBuf {
+        self.root.join("REBASE_STATE.json")
+    }
+
+    /// The lock of both.
+    pub(crate) fn state_lock(&self) -> PathBuf {
+        self.locks().join("state")
+    }
+
+    /// Settings of the store.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// The lock of the settings.
+    pub(crate) fn config_lock(&self) -> PathBuf {
+        self.locks().join("config")
+    }
+
+    /// Who works on what, one file for each reservation.
+    pub fn reservations(&self) -> PathBuf {
+        self.root.join("coordination/reservations")
+    }
+
+    /// What holders of reservations are about to do, one file each.
+    pub fn intents(&self) -> PathBuf {
+        self.root.join("coordination/intents")
+    }
+
+    /// The lock of reservations and intents.
+    pub(crate) fn coordination_lock(&self) -> PathBuf {
+        self.locks().join("coordination")
+    }
+
+    /// The directory of the operation log.
+    pub fn oplog(&self) -> PathBuf {
+        self.root.join("oplog")
+    }
+
+    /// The lock of the operation log.
+    pub(crate) fn oplog_lock(&self) -> PathBuf {
+        self.locks().join("oplog")
+    }
+
+    /// What operations over several files are about to do, one file each.
+    pub fn operations(&self) -> PathBuf {
+        self.root.join("operations")
+    }
+
+    /// The lock of those.
+    pub(crate) fn operation_lock(&self) -> PathBuf {
+        self.locks().join("operation")
+    }
+
+    /// Until when each transient pack is kept.
+    pub fn leases(&self) -> PathBuf {
+        self.root.join("leases")
+    }
+
+    /// The lock of the leases.
+    pub(crate) fn leases_lock(&self) -> PathBuf {
+        self.locks().join("leases")
+    }
+
+    /// Transient packs, where they are kept beside the store's other files.
+    pub fn packs(&self) -> PathBuf {
+        self.root.join("packs")
+    }
+
+    /// Directories of state files, which only hold files, in the order of a sweep.
+    pub(crate) fn state_dirs(&self) -> [PathBuf; 8] {
+        [
+            self.root.clone(),
+            self.restores(),
+            self.reservations(),
+            self.intents(),
+            self.oplog(),
+            self.operations(),
+            self.leases(),
+            self.packs(),
+        ]
+    }
+
     /// Whether a path is that of a file some writer of a store is writing under a name of its own.
     pub fn is_temp(path: &Path) -> bool {
         let prefixes = [OBJECT_TEMP, STATE_TEMP, RESTORE_TEMP];
@@ -145,6 +235,13 @@ impl Layout {
             self.locks(),
             self.quarantine(),
             self.restores(),
+            self.root.join("coordination"),
+            self.reservations(),
+            self.intents(),
+            self.oplog(),
+            self.operations(),
+            self.leases(),
+            self.packs(),
             self.root.join("refs"),
             self.heads(),
             self.root.join("objects"),
@@ -160,7 +257,18 @@ impl Layout {
     /// All lock files.
     pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
         let refs = (0..REF_LOCKS).map(|number| self.ref_lock(number));
-        refs.chain([self.gate_lock(), self.pin_lock(), self.sweep_lock()]).collect()
+        let others = [
+            self.gate_lock(),
+            self.pin_lock(),
+            self.sweep_lock(),
+            self.state_lock(),
+            self.coordination_lock(),
+            self.oplog_lock(),
+            self.config_lock(),
+            self.operation_lock(),
+            self.leases_lock(),
+        ];
+        refs.chain(others).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
-use crate::atomic::{DIR_MODE, make_dirs, write_if_absent};
+use crate::atomic::{DIR_MODE, make_dirs, write_if_absent, written_temp};
 use crate::barrier::Barrier;
 use crate::disk::Disk;
 use crate::durability::Durability;
@@ -95,8 +95,9 @@ pub struct Recovery {
 }
 
 impl Store<RealFs> {
-    /// Makes a store in `dir` (created if missing, else empty), or puts back what is missing of one,
-    /// and opens it.
+    /// Makes a store in `dir` (created if missing, else empty), or puts back what is missing of one and
+    /// raises it to the format of this program, and opens it. A program that knows only the older
+    /// format must not have it open meanwhile.
     pub fn init(dir: &Path, options: Options) -> Result<Self> {
         Self::init_on(RealFs, dir, options)
     }
@@ -114,17 +115,20 @@ impl<F: Fs> Store<F> {
         let disk = Disk::new(&fs, options);
         make_dirs(disk, dir, Barrier::StoreParents)?;
         let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
-        if is_store {
-            check_format(&fs, &layout)?;
-        } else {
+        let format = if is_store { Some(read_format(&fs, &layout)?) } else { None };
+        if format.is_none() {
             refuse_foreign(&fs, &layout)?;
         }
         make_skeleton(disk, &layout)?;
         let head = Head::Branch(Branch::new(FIRST_BRANCH)?).text();
         write_if_absent(disk, &layout.head(), head.as_bytes(), Barrier::FirstHeadFile)?;
         disk.sync_dir(Barrier::FirstHeadDir, dir)?;
-        let format = format_line(FORMAT);
-        write_if_absent(disk, &layout.format(), format.as_bytes(), Barrier::FormatFile)?;
+        if format != Some(FORMAT) {
+            let line = format_line(FORMAT);
+            let (mut temp, _) =
+                written_temp(disk, &layout.format(), line.as_bytes(), Barrier::FormatFile)?;
+            temp.rename(&layout.format())?;
+        }
         Self::open_on(fs, dir, options)
     }
 
@@ -175,8 +179,16 @@ impl<F: Fs> Store<F> {
     }
 }
 
-/// Fails unless `root` holds a store of a format this program knows.
+/// Fails unless `root` holds a store of the format of this program.
 pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
+    match read_format(fs, layout)? {
+        FORMAT => Ok(()),
+        found => Err(Error::OlderFormat { path: layout.root().to_owned(), found, needed: FORMAT }),
+    }
+}
+
+/// The format of the store in `root`, of those that this program knows.
+fn read_format<F: Fs>(fs: &F, layout: &Layout) -> Result<u32> {
     let path = layout.format();
     let not_a_store =
         |why: &str| Error::NotAStore { path: layout.root().to_owned(), why: why.to_owned() };
@@ -196,7 +208,7 @@ pub(crate) fn check_format<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
         .and_then(|text| text.strip_prefix(FORMAT_LINE)?.strip_suffix('\n')?.parse().ok())
         .filter(|version| format_line(*version).as_bytes() == bytes);
     match version {
-        Some(FORMAT) => Ok(()),
+        Some(version @ 1..=FORMAT) => Ok(version),
         Some(found) if found > FORMAT => Err(Error::NewerFormat { path, found, supported: FORMAT }),
         _ => Err(Error::Corrupt { path, problem: "it is not a format line".to_owned() }),
     }
@@ -282,7 +294,19 @@ fn make_skeleton<F: Fs>(disk: Disk<'_, F>, layout: &Layout) -> Result<()> {
 
 /// An `init` may go on where an earlier one was interrupted, but not into somebody's files.
 fn refuse_foreign<F: Fs>(fs: &F, layout: &Layout) -> Result<()> {
-    const OURS: [&str; 6] = ["HEAD", "locks", "objects", "quarantine", "refs", "restores"];
+    const OURS: [&str; 11] = [
+        "HEAD",
+        "coordination",
+        "leases",
+        "locks",
+        "objects",
+        "operations",
+        "oplog",
+        "packs",
+        "quarantine",
+        "refs",
+        "restores",
+    ];
     let entries = fs.read_dir(layout.root()).at("list", layout.root())?;
     let foreign = entries.into_iter().find(|entry| {
         !is_temp(&entry.name, STATE_TEMP) && !OURS.iter().any(|ours| entry.name == *ours)

@@ -18,7 +18,7 @@ pub(crate) struct Planted {
     bug: Option<Bug>,
     /// One bit a barrier.
     #[cfg(feature = "planted")]
-    left_out: u64,
+    left_out: u128,
 }
 
 #[cfg(feature = "planted")]
@@ -54,4 +54,4 @@ impl Planted {
 }
 
 // One bit a barrier.
-const _: () = assert!(Barrier::ALL.len() <= 64);
+const _: () = assert!(Barrier::ALL.len() <= 128);

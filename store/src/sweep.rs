@@ -85,7 +85,7 @@ pub(crate) fn temps<F: Fs>(
     among_objects: Vec<PathBuf>,
 ) -> Result<Vec<PathBuf>> {
     let mut temps = Vec::new();
-    for dir in [layout.root().to_owned(), layout.restores()] {
+    for dir in layout.state_dirs() {
         temps.extend(temps_in(fs, &dir, STATE_TEMP)?);
     }
     temps.extend(among_objects);

@@ -40,17 +40,18 @@ fn what_is_no_store_is_not_opened() {
 #[test]
 fn a_newer_format_is_refused_by_its_number() {
     let scratch = Scratch::new();
-    fs::write(scratch.layout().format(), "plugpull-store 2\n").unwrap();
+    fs::write(scratch.layout().format(), "plugpull-store 3\n").unwrap();
     for opened in [open(&scratch.root()), init(&scratch.root())] {
         let error = error_of(opened);
-        assert!(matches!(error, Error::NewerFormat { found: 2, supported: 1, .. }), "{error:?}");
+        assert!(matches!(error, Error::NewerFormat { found: 3, supported: 2, .. }), "{error:?}");
     }
 }
 
 #[test]
 fn a_damaged_format_file_is_corrupt() {
     let scratch = Scratch::new();
-    for bad in ["", "plugpull-store ", "plugpull-store 1", "plugpull-store one\n", "\0\0\0\0"] {
+    let no_lines = ["", "plugpull-store ", "plugpull-store 2", "plugpull-store two\n", "\0\0\0\0"];
+    for bad in no_lines.into_iter().chain(["plugpull-store 0\n", "plugpull-store 02\n"]) {
         fs::write(scratch.layout().format(), bad).unwrap();
         let error = error_of(open(&scratch.root()));
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?}: {error:?}");

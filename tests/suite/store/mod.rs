@@ -17,4 +17,5 @@ mod repair;
 mod simulated;
 mod temps;
 mod undo;
+mod upgrade;
 mod workload;

@@ -77,6 +77,11 @@ fn a_store_in_the_making() {
 }
 
 #[test]
+fn an_older_store_that_is_raised() {
+    nothing_is_lost(Workload::Raise, 0..40, 1);
+}
+
+#[test]
 fn texts_and_opens() {
     nothing_is_lost(Workload::Text, 0..4, 6);
     nothing_is_lost(Workload::OpenRace, 0..8, 8);
@@ -117,7 +122,7 @@ fn the_same_seed_is_the_same_trace() {
 
 #[test]
 fn small_traces_are_small_and_long_ones_are_long() {
-    let inits = [Workload::Init, Workload::InitAfterKill];
+    let inits = [Workload::Init, Workload::InitAfterKill, Workload::Raise];
     for workload in Workload::ALL.into_iter().filter(|workload| !inits.contains(workload)) {
         for seed in 0..20 {
             let small = record(workload, seed, SMALL).trace.ops().count();

@@ -118,6 +118,17 @@ pub(super) fn init(seed: u64) -> Plan {
     Plan { begin: Begin::Init, killed, ..Plan::default() }
 }
 
+/// An init of an older store that is killed, and one that is not. The seed counts through the first one's
+/// calls, from the end and from the start.
+pub(super) fn raise(draw: &mut Draw, seed: u64) -> Plan {
+    let calls = seed / 2;
+    let at = if seed.is_multiple_of(2) { Moment::BeforeEnd(calls) } else { Moment::After(calls) };
+    let killed = vec![Killed { init: true, steps: Vec::new(), at }];
+    let before = vec![draw.commit("main"), Step::Attach { branch: "topic" }];
+    let (begin, damage) = (Begin::Raise, Damage::OlderFormat);
+    Plan { begin, before, damage, killed, ..Plan::default() }
+}
+
 /// A writer makes commits, and is killed; the next one takes up what is visible of them.
 fn go_on(draw: &mut Draw, count: usize, missing: u64, then: Then) -> Plan {
     let files = || vec![("file", draw.bytes())];

@@ -18,7 +18,7 @@ use plugpull_store::{Audit, Error, Layout, ObjectId, Options, Problem, ProblemKi
 use super::expected::{Expected, Object};
 use super::look::Look;
 use super::marks::{of_head, or_absent};
-use super::owed::Owed;
+use super::owed::{Made, Owed};
 use super::{STORE, TEXTS};
 
 /// Mode of an object whose barriers succeeded.
@@ -57,11 +57,13 @@ pub fn check(expected: &Expected, image: &DiskImage, marks: usize) -> Checked {
     Checked { violations, recovery: disk.trace() }
 }
 
-/// Opens the store, or makes it where that was never acknowledged.
-fn recover(disk: &SimFs, owed: bool, options: Options) -> Result<Store<SimFs>, Error> {
+/// Opens the store, or makes or raises it where that was never acknowledged.
+fn recover(disk: &SimFs, owed: Made, options: Options) -> Result<Store<SimFs>, Error> {
     let root = Path::new(STORE);
+    let init = || Store::init_on(disk.clone(), root, options);
     match Store::open_on(disk.clone(), root, options) {
-        Err(Error::NotAStore { .. }) if !owed => Store::init_on(disk.clone(), root, options),
+        Err(Error::NotAStore { .. }) if owed == Made::Nothing => init(),
+        Err(Error::OlderFormat { .. }) if owed == Made::Older => init(),
         opened => opened,
     }
 }
@@ -282,8 +284,20 @@ impl Check<'_> {
     /// What lies in the two directories at the top.
     fn roots(&mut self, look: &Look<'_>) {
         const DISK: [&str; 3] = ["sources", "store", "work"];
-        const ROOT: [&str; 7] =
-            ["HEAD", "format", "locks", "objects", "quarantine", "refs", "restores"];
+        const ROOT: [&str; 12] = [
+            "HEAD",
+            "coordination",
+            "format",
+            "leases",
+            "locks",
+            "objects",
+            "operations",
+            "oplog",
+            "packs",
+            "quarantine",
+            "refs",
+            "restores",
+        ];
         for (above, path, names) in [(&[][..], "", &DISK[..]), (&["store"], STORE, &ROOT)] {
             for (name, _) in look.entries(above) {
                 if !names.contains(&&*name) {

@@ -54,6 +54,9 @@ impl Expected {
         start.marks.iter().for_each(|mark| ledger.enter(mark));
         ledger.begin_run();
         ledger.damaged(start.corrupt.keys());
+        if start.older {
+            ledger.made_older();
+        }
         let mut owed = vec![ledger.owed()];
         for mark in marks {
             ledger.enter(mark);

@@ -20,8 +20,8 @@ use super::sequence::Sequence;
 /// What is owed at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Owed {
-    /// Whether the store must be there.
-    pub(super) store: bool,
+    /// What there must be of the store.
+    pub(super) store: Made,
     pub(super) objects: Arc<BTreeSet<ObjectId>>,
     /// The values each branch may have, the acknowledged one first.
     pub(super) refs: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
@@ -43,10 +43,21 @@ pub(super) struct Mended {
     pub(super) collected: bool,
 }
 
+/// How far the making of a store has come for sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// There may be none.
+    Nothing,
+    /// There is one, which may have an older format.
+    Older,
+    /// It can be opened.
+    Whole,
+}
+
 /// Folds Marks.
 pub(super) struct Ledger<'c> {
     contents: &'c Contents,
-    store: bool,
+    store: Made,
     objects: BTreeSet<ObjectId>,
     refs: BTreeMap<String, Sequence<Option<ObjectId>>>,
     head: Sequence<Head>,
@@ -69,7 +80,7 @@ impl<'c> Ledger<'c> {
     pub(super) fn new(contents: &'c Contents, head: Head) -> Self {
         Self {
             contents,
-            store: false,
+            store: Made::Nothing,
             objects: BTreeSet::new(),
             refs: BTreeMap::new(),
             head: Sequence::at(head),
@@ -106,10 +117,15 @@ impl<'c> Ledger<'c> {
         }
     }
 
+    /// The store was given an older format.
+    pub(super) fn made_older(&mut self) {
+        self.store = Made::Older;
+    }
+
     /// Takes in one Mark.
     pub(super) fn enter(&mut self, mark: &Mark) {
         match mark {
-            Mark::Init => self.store = true,
+            Mark::Init => self.store = Made::Whole,
             Mark::Opened => {
                 self.interrupted = false;
                 self.mended.swept |= self.killed == 0;

@@ -57,6 +57,8 @@ pub(super) enum Damage {
     Leftovers,
     /// A record of a directory restored into that is none.
     BadRecord,
+    /// The store has the format before the present one.
+    OlderFormat,
 }
 
 /// How the writers of a run begin.
@@ -71,6 +73,8 @@ pub(super) enum Begin {
     OpenFirst,
     /// There is one, which makes the store and does nothing else.
     Init,
+    /// There is one, which raises an older store and does nothing else.
+    Raise,
     /// They write texts and have no store, nor do those that are killed.
     Texts,
 }

@@ -116,7 +116,9 @@ impl Run {
             Begin::Open | Begin::OpenFirst => {
                 Begun::Opened(self.open_store(plan, n, fs, journal).map(Box::new))
             }
-            Begin::OpenInTurns | Begin::Init | Begin::Texts => Begun::WithoutStore(fs),
+            Begin::OpenInTurns | Begin::Init | Begin::Raise | Begin::Texts => {
+                Begun::WithoutStore(fs)
+            }
         }
     }
 
@@ -143,7 +145,7 @@ impl Run {
             Begun::Opened(writer) => writer,
             Begun::WithoutStore(fs) => match plan.begin {
                 Begin::Texts => return write_texts(&fs, self.options, journal, steps),
-                Begin::Init => return drop(init(fs, self.options, journal)),
+                Begin::Init | Begin::Raise => return drop(init(fs, self.options, journal)),
                 _ => self.open_store(plan, n, fs, journal).map(Box::new),
             },
         };

@@ -29,6 +29,8 @@ pub(super) struct Start {
     pub(super) temps: Vec<String>,
     /// The record that is none.
     pub(super) bad_record: Option<String>,
+    /// The store must be raised before it can be opened.
+    pub(super) older: bool,
 }
 
 /// The disk that this plan begins on.
@@ -45,6 +47,7 @@ pub(super) fn make(plan: &Plan) -> Start {
             Damage::Corrupt(objects) => corrupt = damage(&disk, objects),
             Damage::Leftovers => temps = leave(&disk, &journal),
             Damage::BadRecord => bad_record = Some(spoil_record(&disk)),
+            Damage::OlderFormat => make_older(&disk).expect("a store has all of it"),
         }
     }
     if let Some(at) = plan.init_before {
@@ -56,7 +59,8 @@ pub(super) fn make(plan: &Plan) -> Start {
     let failed = marks.iter().find(|mark| matches!(mark, Mark::Failed(_)));
     let expected = matches!(plan.damage, Damage::Leftovers);
     assert!(failed.is_none() || expected, "the start failed: {failed:?}");
-    Start { image, marks, contents, corrupt, temps, bad_record }
+    let older = matches!(plan.damage, Damage::OlderFormat);
+    Start { image, marks, contents, corrupt, temps, bad_record, older }
 }
 
 /// The directories beside the store, and the source files.
@@ -162,4 +166,19 @@ fn spoil_record(disk: &SimFs) -> String {
     let record = restores.join(ObjectId::of(b"/work/one").hex());
     file(disk, &record, b"/work/other").expect("the name is free");
     record.display().to_string()
+}
+
+/// Takes away what format 2 has and format 1 had not.
+fn make_older(disk: &SimFs) -> io::Result<()> {
+    let layout = Layout::new(Path::new(STORE));
+    let below = ["coordination/intents", "coordination/reservations", "coordination"];
+    for dir in below.iter().chain(&["leases", "operations", "oplog", "packs"]) {
+        disk.rmdir(&layout.root().join(dir))?;
+    }
+    for lock in ["config", "coordination", "leases", "operation", "oplog", "state"] {
+        disk.unlink(&layout.locks().join(lock))?;
+    }
+    let format = disk.open(&layout.format(), Access::ReadWrite)?;
+    format.set_len(0)?;
+    format.write_all_at(b"plugpull-store 1\n", 0)
 }

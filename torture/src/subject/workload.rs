@@ -41,11 +41,14 @@ pub enum Workload {
     AfterKill,
     /// An init that is killed, and another one; the seed counts through its calls from both ends.
     InitAfterKill,
+    /// A store of the format before the present one is raised, after a first attempt that is killed. The
+    /// seed counts through its calls from both ends.
+    Raise,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -61,6 +64,7 @@ impl Workload {
         Self::OpenRace,
         Self::AfterKill,
         Self::InitAfterKill,
+        Self::Raise,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
@@ -99,6 +103,7 @@ impl Workload {
             Self::OpenRace => "open-race",
             Self::AfterKill => "after-kill",
             Self::InitAfterKill => "init-after-kill",
+            Self::Raise => "raise",
         }
     }
 
@@ -126,6 +131,7 @@ impl Workload {
             Self::OpenRace => open_race(draw, size),
             Self::AfterKill => after_kill::plan(draw, seed, size),
             Self::InitAfterKill => after_kill::init(seed),
+            Self::Raise => after_kill::raise(draw, seed),
         }
     }
 }
