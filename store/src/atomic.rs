@@ -71,6 +71,16 @@ pub(crate) fn replace<F: Fs>(
     bytes: &[u8],
     barriers: Barriers,
 ) -> Result<Receipt> {
+    Ok(replace_held(disk, path, bytes, barriers)?.0)
+}
+
+/// As [`replace`]; also hands over the file, on which the writer's lock stays until it is dropped.
+pub(crate) fn replace_held<'f, F: Fs>(
+    disk: Disk<'f, F>,
+    path: &Path,
+    bytes: &[u8],
+    barriers: Barriers,
+) -> Result<(Receipt, Temp<'f, F>)> {
     let (mut temp, file) = written_temp(disk, path, bytes, barriers.file)?;
     let undo = Undo::before(disk, path)?;
     if disk.has(Bug::UnlinkThenRename) {
@@ -78,11 +88,12 @@ pub(crate) fn replace<F: Fs>(
     }
     if disk.has(Bug::DirSyncBeforeRename) {
         disk.sync_dir(barriers.dir, parent(path))?;
-        return temp.rename(path).map(|()| wrong::DONE);
+        temp.rename(path)?;
+        return Ok((wrong::DONE, temp));
     }
     temp.rename(path)?;
     let entry = undo.unless(disk.sync_dir(barriers.dir, parent(path)), Some(temp.file()))?;
-    Ok(Receipt { outcome: Outcome::Created, reached: file.max(entry) })
+    Ok((Receipt { outcome: Outcome::Created, reached: file.max(entry) }, temp))
 }
 
 /// The atomic write of a file that is never replaced, only made if it is not there. Its name is as

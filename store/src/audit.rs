@@ -11,6 +11,7 @@
 //! stand. Only when a commit or snapshot names something missing are all histories walked, to tell
 //! damage (something reachable is missing) from bytes that merely look like a commit.
 
+mod packs;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,12 @@ pub enum ProblemKind {
     Foreign,
     /// The list of an interrupted garbage collection, or of directories restored into, is unreadable.
     BadList,
+    /// A lease that cannot be read.
+    BadLease,
+    /// A lease whose pack could not be deleted, and is not tried any more.
+    DeadLease,
+    /// A pack that nothing will delete.
+    PackWithoutLease,
 }
 
 impl ProblemKind {
@@ -56,6 +63,9 @@ impl ProblemKind {
             Self::BadSkeleton => "bad-skeleton",
             Self::Foreign => "foreign",
             Self::BadList => "bad-list",
+            Self::BadLease => "bad-lease",
+            Self::DeadLease => "dead-lease",
+            Self::PackWithoutLease => "pack-without-lease",
         }
     }
 }
@@ -92,6 +102,10 @@ pub struct AuditCounts {
     pub quarantined: u64,
     /// Objects an interrupted garbage collection has left to delete; the next open does it.
     pub condemned: u64,
+    /// Transient packs in the store's own directory.
+    pub packs: u64,
+    /// Leases of transient packs, wherever these lie.
+    pub leases: u64,
     /// Problems found.
     pub problems: u64,
 }
@@ -137,6 +151,7 @@ pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> R
     auditor.objects(shards.few)?;
     auditor.suspects()?;
     auditor.orphans(temps)?;
+    auditor.packs()?;
     auditor.leftovers()?;
     Ok(auditor.counts())
 }

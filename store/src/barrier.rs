@@ -110,6 +110,18 @@ barriers! {
         "the list of a finished collection is back, and takes what was put again since";
     SweptTemps, "swept-temps", "sweep.rs sweep",
         "a temp that an open told to have removed is back";
+    LeaseFile, "lease-file", "pack/lease.rs write_lease",
+        "the lease of a pack is empty or torn, and nobody knows until when the pack is promised";
+    LeaseDir, "lease-dir", "pack/lease.rs write_lease",
+        "a pack has no lease and is never deleted, or an older one and goes too early";
+    ReleasedLease, "released-lease", "pack/lease.rs release_lease",
+        "the lease of a deleted pack is back";
+    PackFile, "pack-file", "pack/directory.rs put",
+        "a promised pack is empty or torn";
+    PackDir, "pack-dir", "pack/directory.rs put",
+        "a promised pack is gone";
+    DeletedPack, "deleted-pack", "pack/directory.rs delete",
+        "a deleted pack is back after its lease went, and is never deleted";
     StoreParents, "store-parents", "open.rs init_on",
         "a new store is gone with its directory, or with one above it";
     Skeleton, "skeleton", "open.rs make_skeleton",

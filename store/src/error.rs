@@ -218,6 +218,37 @@ pub enum Error {
         /// Why it could not be undone.
         undo: Box<Error>,
     },
+    /// Time for which no URL of a pack can be valid.
+    #[error("{given:?} is no time for a pack to be read in; give whole seconds, 30 to 3600")]
+    BadTtl {
+        /// The time that was asked for.
+        given: std::time::Duration,
+    },
+    /// Bytes that are no pack.
+    #[error("these bytes are no pack: {problem}; fetch it again")]
+    BadPack {
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A fetch needs more than fits into one pack.
+    #[error(
+        "the pack would be larger than {most} bytes; fetch older commits first, and name them as \
+         known in the next fetch"
+    )]
+    PackTooLarge {
+        /// The most bytes that a pack has.
+        most: u64,
+    },
+    /// The place where packs lie did not do what it was asked for.
+    #[error("cannot {op} a pack in {backend}: {problem}; see whether that service works")]
+    PackBackend {
+        /// What was asked.
+        op: &'static str,
+        /// The place's name.
+        backend: String,
+        /// Its answer.
+        problem: String,
+    },
     /// Another process interfered again and again.
     #[error("gave up on {} after {attempts} attempts: {problem}; try again", path.display())]
     Contended {

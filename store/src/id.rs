@@ -34,6 +34,11 @@ impl ObjectId {
         hex
     }
 
+    /// The 32 bytes that the digits stand for.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first twelve hex digits: enough for a person, never for a machine.
     pub fn short(&self) -> String {
         let mut hex = self.hex();
@@ -60,6 +65,13 @@ impl ObjectId {
             *byte = byte_of(pair)?;
         }
         (rest.len() == 62).then_some(Self(id))
+    }
+}
+
+impl From<[u8; 32]> for ObjectId {
+    /// The id that these bytes are, not the id of these bytes.
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

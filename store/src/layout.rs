@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::id::{ObjectId, byte_of};
 use crate::name::Branch;
+use crate::pack::PackKey;
 
 /// The store format that this program writes, and the only one that it opens; an `init` raises an older
 /// store to it.
@@ -207,6 +208,16 @@ impl Layout {
     /// Transient packs, where they are kept beside the store's other files.
     pub fn packs(&self) -> PathBuf {
         self.root.join("packs")
+    }
+
+    /// The lease of a pack.
+    pub fn lease(&self, key: &PackKey) -> PathBuf {
+        self.leases().join(key.to_string())
+    }
+
+    /// A pack, where it is kept beside the store's other files.
+    pub fn pack(&self, key: &PackKey) -> PathBuf {
+        self.packs().join(key.to_string())
     }
 
     /// Directories of state files, which only hold files, in the order of a sweep.

@@ -31,7 +31,7 @@
 //! # What it is not for
 //!
 //! It is a subject to be tortured and a place to show how durable writes are done, not a version
-//! control system: no packs, no merges, no network. Known limits stand in docs/limits.md.
+//! control system: no merges, and no network but for packs on their way (feature `s3`). Known limits stand in docs/limits.md.
 
 mod atomic;
 mod audit;
@@ -49,6 +49,7 @@ mod name;
 mod named;
 mod object;
 mod open;
+mod pack;
 mod pin;
 mod planted;
 mod refs;
@@ -73,6 +74,12 @@ pub use layout::Layout;
 pub use name::Branch;
 pub use object::Put;
 pub use open::{Options, Recovery, Store};
+pub use pack::{
+    FetchedPack, ImportedPack, Lease, LeaseEntry, LeaseState, PackAccess, PackBackend,
+    PackDirectory, PackKey, PackMemory, PackSweep, PackTimers, SweptPacks, TimerClock, Ttl,
+};
+#[cfg(feature = "s3")]
+pub use pack::{S3Options, S3Packs};
 pub use pin::Pin;
 pub use planted::{Bug, Run};
 pub use refs::Expected;

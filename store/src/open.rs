@@ -92,6 +92,8 @@ pub struct Recovery {
     pub orphans: Vec<PathBuf>,
     /// Objects that an interrupted garbage collection had left to delete.
     pub condemned: u64,
+    /// Packs in the store's own directory whose time was over.
+    pub packs: u64,
 }
 
 impl Store<RealFs> {
@@ -147,6 +149,7 @@ impl<F: Fs> Store<F> {
         let mut store = Self { fs, layout, options, pins, recovery };
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.orphans = store.sweep(shards.temps)?;
+        store.recovery.packs = store.sweep_packs_at_open()?;
         Ok(store)
     }
 

@@ -51,6 +51,8 @@ fn print_counts(out: &mut impl Write, counts: &AuditCounts) -> io::Result<()> {
         (counts.live_temps, "temps of writers at work"),
         (counts.unsettled, "objects that a failed fsync may lose; put them again"),
         (counts.quarantined, "corrupt objects in quarantine, replaced by good ones"),
+        (counts.packs, "transient packs in the store's own directory"),
+        (counts.leases, "leases of transient packs; `plugpull store leases` lists them"),
         (counts.condemned, "objects an interrupted gc has left to delete; the next open does it"),
     ];
     for (count, what) in notes.iter().filter(|(count, _)| *count > 0) {
@@ -75,6 +77,8 @@ fn counts_json(counts: &AuditCounts) -> serde_json::Value {
         "unsettled": counts.unsettled,
         "quarantined": counts.quarantined,
         "condemned": counts.condemned,
+        "packs": counts.packs,
+        "leases": counts.leases,
         "problems": counts.problems,
     })
 }

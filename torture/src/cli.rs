@@ -24,7 +24,7 @@ pub use program::{
 };
 pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
-pub use store::{BranchArgs, StoreCommand};
+pub use store::{BranchArgs, FetchPackArgs, StoreCommand};
 pub use torture::{TortureArgs, WriterArgs};
 
 /// Pulls the plug on a program and tells which missing fsync would have lost data.

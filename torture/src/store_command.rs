@@ -3,6 +3,8 @@
 //! Every command runs over a file system that refuses to go on after a Ctrl-C, so that the store's
 //! own error path cleans up.
 
+mod packs;
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +49,10 @@ fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
         }
         StoreCommand::Log { dir, from } => log(out, &open(dir, stop)?, from.as_deref()),
         StoreCommand::Branch(args) => branch(out, &open(&args.dir, stop)?, args),
+        StoreCommand::FetchPack(args) => packs::fetch(out, &open(&args.dir, stop)?, args),
+        StoreCommand::ImportPack { dir, file } => packs::import(out, &open(dir, stop)?, file, stop),
+        StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, stop)?, *dead),
+        StoreCommand::Leases { dir } => packs::leases(out, &open(dir, stop)?),
         StoreCommand::Gc { dir, grace, dry_run } => {
             gc(out, open(dir, stop)?, GcOptions { grace: *grace, dry_run: *dry_run })
         }
@@ -65,6 +71,9 @@ fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
     }
     if recovery.condemned > 0 {
         eprintln!("finished an interrupted gc: {} objects deleted", recovery.condemned);
+    }
+    if recovery.packs > 0 {
+        eprintln!("deleted {} packs whose time was over", recovery.packs);
     }
     Ok(store)
 }

@@ -34,7 +34,7 @@ const SMALL: u64 = 16 << 10;
 
 /// Counters that all threads add to.
 #[derive(Default)]
-struct Totals {
+pub(super) struct Totals {
     objects: AtomicU64,
     bytes: AtomicU64,
     commits: AtomicU64,
@@ -44,6 +44,8 @@ struct Totals {
     unsettled: AtomicU64,
     quarantined: AtomicU64,
     condemned: AtomicU64,
+    pub(super) packs: AtomicU64,
+    pub(super) leases: AtomicU64,
     problems: AtomicU64,
 }
 
@@ -59,6 +61,8 @@ impl Totals {
             unsettled: self.unsettled.load(Relaxed),
             quarantined: self.quarantined.load(Relaxed),
             condemned: self.condemned.load(Relaxed),
+            packs: self.packs.load(Relaxed),
+            leases: self.leases.load(Relaxed),
             problems: self.problems.load(Relaxed),
         }
     }
@@ -66,10 +70,10 @@ impl Totals {
 
 /// One audit under way; its methods run on many threads.
 pub(super) struct Auditor<'a, F: Fs> {
-    fs: &'a F,
-    layout: &'a Layout,
+    pub(super) fs: &'a F,
+    pub(super) layout: &'a Layout,
     report: &'a (dyn Fn(Problem) + Sync),
-    totals: Totals,
+    pub(super) totals: Totals,
     suspects: Mutex<BTreeSet<ObjectId>>,
 }
 
@@ -84,7 +88,7 @@ impl<'a, F: Fs> Auditor<'a, F> {
         self.totals.counts()
     }
 
-    fn problem(&self, kind: ProblemKind, path: &Path, detail: impl Into<String>) {
+    pub(super) fn problem(&self, kind: ProblemKind, path: &Path, detail: impl Into<String>) {
         self.totals.problems.fetch_add(1, Relaxed);
         (self.report)(Problem { kind, path: path.to_owned(), detail: detail.into() });
     }

@@ -135,6 +135,22 @@ bugs! {
         "A branch is compared and swapped without its lock.";
     SweepsAtOnce, "sweeps-at-once", Race, [],
         "Sweeps do not take turns, so that one takes for owned what another is trying.";
+    PackWithoutLease, "pack-without-lease", Kill, [],
+        "A pack's end is known to the process that made it, and no lease is written.";
+    LeaseAfterPack, "lease-after-pack", Kill, [],
+        "A pack's lease is written after the pack.";
+    EarlierTimer, "earlier-timer", Kill, [],
+        "A second fetch of equal content does not make the lease longer.";
+    PackDeletesObject, "pack-deletes-object", Kill, [],
+        "Deleting a pack takes an object of equal bytes with it.";
+    ReleasedFirst, "released-first", Kill, [],
+        "A lease is removed before its pack.";
+    PackTrusted, "pack-trusted", PowerCut, [],
+        "A fetch that finds its pack takes it for durable.";
+    DeletionTold, "deletion-told", Fault, [],
+        "A failed deletion of a pack is an error of the caller.";
+    DeletionForgotten, "deletion-forgotten", Fault, [],
+        "A pack whose deletion failed loses its lease nevertheless.";
     SyncErrorSwallowed, "sync-error-swallowed", Fault, [],
         "A failed fsync is taken for success.";
     SyncRetried, "sync-retried", Fault, [],

@@ -128,6 +128,9 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         }
         Barrier::EndedList => [vec![Try::new(Workload::AfterKill, 7, 2)], gc()].concat(),
         Barrier::KnownList => story(15, 16),
+        Barrier::LeaseDir => [packs(), packs_after_kill(1, 16)].concat(),
+        Barrier::ReleasedLease | Barrier::DeletedPack => [packs(), packs_after_kill(2, 8)].concat(),
+        Barrier::LeaseFile | Barrier::PackFile | Barrier::PackDir => packs(),
         Barrier::SweptTemps => seeds(Workload::OpenAfterCrash, 1..3, 2),
         Barrier::StoreParents => vec![Try::new(Workload::InitAfterKill, 4, 1)],
         Barrier::Skeleton => vec![Try::new(Workload::Init, 1, 1)],
@@ -137,6 +140,21 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         | Barrier::FormatFile
         | Barrier::FormatDir => vec![Try::new(Workload::InitAfterKill, 32, 1)],
     }
+}
+
+fn packs() -> Vec<Try> {
+    seeds(Workload::Packs, 1..9, 2)
+}
+
+/// A story in which one is killed at work with a pack, with each of its last calls missing once.
+fn packs_after_kill(story: u64, most: u64) -> Vec<Try> {
+    let seeds = (1..=most).map(|missing| missing * 4 + story);
+    seeds.map(|seed| Try::new(Workload::PacksAfterKill, seed, 2)).collect()
+}
+
+/// A deletion of a pack that fails, each of the first ones once.
+fn undeletable() -> Vec<Try> {
+    faulty(Workload::Packs, 12, 6, &eio(CallKind::Unlink, "/store/packs/*"), 3)
 }
 
 fn gc() -> Vec<Try> {
@@ -177,6 +195,11 @@ fn of_bug(bug: Bug) -> Vec<Try> {
         Bug::LostUpdate | Bug::FixedTempName | Bug::CasWithoutLock => {
             seeds(Workload::CasRace, 1..33, 16)
         }
+        Bug::PackWithoutLease | Bug::LeaseAfterPack => packs(),
+        Bug::EarlierTimer => packs_after_kill(1, 16),
+        Bug::PackDeletesObject | Bug::ReleasedFirst => seeds(Workload::Packs, 1..33, 4),
+        Bug::PackTrusted => packs_after_kill(0, 16),
+        Bug::DeletionTold | Bug::DeletionForgotten => undeletable(),
         Bug::SweepsAtOnce => seeds(Workload::OpenRace, 1..65, 2),
         Bug::SyncErrorSwallowed | Bug::SyncRetried => {
             faulty(Workload::Put, 2, 4, &failed_sync(), 4)

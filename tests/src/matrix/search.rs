@@ -159,6 +159,11 @@ pub(super) fn answers(recorded: &Recorded, faulty: bool) -> Option<String> {
             let what = format!("{id}: a put of it failed, and the next took it for durable");
             return Some(shorten(&what));
         }
+        if mark.starts_with("told ") {
+            let what =
+                format!("{mark}; expected that a failed deletion of a pack is told to nobody");
+            return Some(shorten(&what));
+        }
         if mark.starts_with("failed ") && !faulty {
             return Some(shorten(&format!("{mark}; expected no failure on a disk without faults")));
         }

@@ -16,6 +16,7 @@ mod tier1_refs;
 mod tier4_from_path;
 mod tier4_put;
 mod tier4_restore;
+mod transient_packs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

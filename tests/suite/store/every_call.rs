@@ -9,12 +9,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, CallKind, FileKind, Fs, FsFile, SimFs, Watched};
 use plugpull_store::{
-    Audit, Commit, Durability, Expected, GcOptions, Head, Layout, ObjectId, Options, Result,
-    Snapshot, Store, write_text_atomic,
+    Audit, Commit, Durability, Error, Expected, GcOptions, Head, Layout, ObjectId, Options,
+    PackAccess, PackSweep, Result, Snapshot, Store, Ttl, write_text_atomic,
 };
 
 use crate::scratch::{TIME, branch, commit, one_file};
@@ -93,7 +93,10 @@ fn assert_old(what: &str, before: &Files, after: &Files, now: &Files) {
         let [old, new, is] = [before, after, now].map(|files| files.get(path));
         let first_head = old.is_none() && *path == layout.head() && is == new;
         let either = is == new && may_be_either(path);
-        let known = *path == layout.condemned() || path.starts_with(layout.quarantine());
+        // Whatever failed, a lease that is there sees to its pack.
+        let transient = path.starts_with(layout.leases()) || path.starts_with(layout.packs());
+        let known =
+            transient || *path == layout.condemned() || path.starts_with(layout.quarantine());
         assert!(is == old || either || first_head || known, "{what}: {}", path.display());
         let half = old.is_some() && is.is_none() && path.starts_with(layout.objects());
         assert!(!half || list, "{what}: {} is gone and no list says so", path.display());
@@ -110,10 +113,11 @@ fn assert_no_temps(what: &str, before: &Files, now: &Files) {
 
 /// All but what a second attempt may add to.
 fn lasting(files: &Files) -> Files {
-    let quarantine = Layout::new(Path::new(ROOT)).quarantine();
+    let layout = Layout::new(Path::new(ROOT));
+    let others = [layout.quarantine(), layout.leases(), layout.packs()];
     files
         .iter()
-        .filter(|(p, _)| !p.starts_with(&quarantine))
+        .filter(|(p, _)| !others.iter().any(|dir| p.starts_with(dir)))
         .map(|(p, b)| (p.clone(), b.clone()))
         .collect()
 }
@@ -390,4 +394,54 @@ fn an_init() {
         |_| (),
         |world| Store::init_on(world.fs(), Path::new(ROOT), Options::default()).map(drop),
     );
+}
+
+#[test]
+fn a_fetch_and_one_that_makes_it_last_longer() {
+    let [_, second] = ids();
+    let fetch = |world: &mut World, ttl| {
+        let store = world.store();
+        let place = store.pack_directory(Some("http://packs"));
+        store.fetch_pack(&place, &[second], &[], ttl).map(drop)
+    };
+    let commits = |world: &mut World| {
+        two_commits(world);
+    };
+    at_every_call(commits, |world| fetch(world, Ttl::SHORTEST));
+    let fetched = |world: &mut World| {
+        commits(world);
+        fetch(world, Ttl::SHORTEST).unwrap();
+    };
+    at_every_call(fetched, |world| fetch(world, Ttl::LONGEST));
+}
+
+/// A failed deletion is no error of a sweep, but it says so.
+#[test]
+fn a_sweep_of_packs() {
+    let [_, second] = ids();
+    let prepare = |world: &mut World| {
+        two_commits(world);
+        let store = world.store();
+        let place = store.pack_directory(Some("http://packs"));
+        let _ = store.fetch_pack(&place, &[second], &[], Ttl::default()).unwrap();
+    };
+    at_every_call(prepare, |world| {
+        let store = world.store();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(TIME as u64 + 10_000);
+        let sweep = PackSweep { dead: true, ..PackSweep::at(now) };
+        let swept = store.sweep_packs_with(&store.pack_directory(None), sweep)?;
+        let problem = format!("{:?}", swept.failed);
+        let failed = Error::PackBackend { op: "delete", backend: "directory".to_owned(), problem };
+        if swept.failed.is_empty() { Ok(()) } else { Err(failed) }
+    });
+}
+
+#[test]
+fn an_import_of_a_pack() {
+    let mut other = World::closed(SimFs::new());
+    let [_, second] = two_commits(&mut other);
+    let store = other.store();
+    let fetched = store.fetch_pack(&store.pack_directory(None), &[second], &[], Ttl::default());
+    let PackAccess::Inline(bytes) = fetched.unwrap().access else { panic!("it has no URLs") };
+    at_every_call(init, |world| world.store().import_pack(&bytes).map(drop));
 }

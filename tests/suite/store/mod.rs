@@ -9,6 +9,7 @@ mod format;
 mod gc;
 mod mistakes;
 mod model;
+mod packs;
 mod parents;
 mod references;
 mod refs;

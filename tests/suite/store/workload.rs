@@ -5,11 +5,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, CallKind, Fs, FsFile, SimFs, Watched};
 use plugpull_store::{
-    Commit, Expected, GcOptions, Head, ObjectId, Options, Snapshot, Store, write_text_atomic,
+    Commit, Expected, GcOptions, Head, ObjectId, Options, PackAccess, Snapshot, Store, Ttl,
+    write_text_atomic,
 };
 
 use crate::scratch::{TIME, branch};
@@ -94,6 +95,7 @@ pub(crate) fn everything(options: Options) -> Log {
     refer_to_what_others_put(&mut run);
     move_refs(&mut run, &store);
     write_outside(&mut run, &store);
+    carry_packs(&mut run, &store);
     recover(&mut run, &store);
     run.end()
 }
@@ -121,6 +123,12 @@ pub(crate) fn failures(options: Options) -> Log {
     run.failing.clear();
     run.failing.set(once(EIO, CallKind::WriteAt, ".state-tmp"));
     run.note("HEAD with a failure", store.set_head(&Head::Branch(branch("x"))).is_ok());
+    run.failing.clear();
+    let place = store.pack_directory(Some("http://packs"));
+    let _ = store.fetch_pack(&place, &[next], &[first], Ttl::default()).unwrap();
+    run.failing.set(once(EIO, CallKind::Unlink, "/packs/"));
+    let swept = store.sweep_packs(&place, late());
+    run.note("sweep with a failure", (swept.is_ok(), store.leases().unwrap().len()));
     run.failing.clear();
     run.end()
 }
@@ -181,6 +189,31 @@ fn write_outside(run: &mut Run, store: &Store<Disk>) {
         let restored = store.restore(&id, Path::new("/work/deep/file"), true);
         run.note("restored", restored);
     }
+}
+
+/// Later than every pack here is due.
+fn late() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(TIME as u64 + 10_000)
+}
+
+/// A pack that is fetched twice, kept as an object as well, swept, and taken in.
+fn carry_packs(run: &mut Run, store: &Store<Disk>) {
+    let tip = store.read_branch(&branch("main")).unwrap().unwrap();
+    let PackAccess::Inline(bytes) =
+        store.fetch_pack(&store.pack_directory(None), &[tip], &[], Ttl::default()).unwrap().access
+    else {
+        panic!("a directory has no URLs of its own");
+    };
+    run.note("kept", store.put(&bytes).unwrap());
+    let place = store.pack_directory(Some("http://packs"));
+    for ttl in [Ttl::SHORTEST, Ttl::LONGEST] {
+        let fetched = store.fetch_pack(&place, &[tip], &[], ttl).unwrap();
+        let PackAccess::Url { due, .. } = fetched.access else { panic!("there are URLs") };
+        run.note("fetched", (fetched.objects, due / 1000));
+    }
+    let swept = store.sweep_packs(&place, late()).unwrap();
+    run.note("swept", swept.deleted.len());
+    run.note("imported", store.import_pack(&bytes).unwrap());
 }
 
 fn recover(run: &mut Run, store: &Store<Disk>) {

@@ -297,7 +297,12 @@ macro_rules! workloads {
         /// for the next open to remove.
         #[test]
         fn no_other_workload_is_left_out() {
-            let after_kill = [Workload::AfterKill, Workload::InitAfterKill, Workload::Raise];
+            let after_kill = [
+                Workload::AfterKill,
+                Workload::InitAfterKill,
+                Workload::Raise,
+                Workload::PacksAfterKill,
+            ];
             let left_out = [&after_kill[..], &[Workload::OpenRace]].concat();
             let mut all = Workload::ALL.to_vec();
             all.retain(|workload| !left_out.contains(workload));
@@ -319,4 +324,5 @@ workloads! {
     an_init: Init,
     all_of_it_at_once: Mixed,
     texts: Text,
+    packs: Packs,
 }

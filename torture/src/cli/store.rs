@@ -69,6 +69,34 @@ Example: plugpull store branch /tmp/store
          plugpull store branch /tmp/store topic sha256:...
          plugpull store branch /tmp/store topic --delete")]
     Branch(BranchArgs),
+    /// Print a pack of what commits lead to, or a URL where it can be read for a while
+    #[command(after_help = "\
+Example: plugpull store fetch-pack /tmp/store main > main.pack
+         plugpull store fetch-pack /tmp/store main --have topic --ttl 10m --served-at https://host/packs")]
+    FetchPack(FetchPackArgs),
+    /// Take in a pack and print the ids of its commits; no branch is moved
+    #[command(after_help = "Example: plugpull store import-pack /tmp/other main.pack")]
+    ImportPack {
+        /// The store's directory
+        dir: PathBuf,
+        /// The pack; `-` is standard input
+        file: PathBuf,
+    },
+    /// Delete the packs whose time is over
+    #[command(after_help = "Example: plugpull store sweep-packs /tmp/store")]
+    SweepPacks {
+        /// The store's directory
+        dir: PathBuf,
+        /// Also try again the deletions that were given up
+        #[arg(long)]
+        dead: bool,
+    },
+    /// List until when each pack is kept, and which could not be deleted
+    #[command(after_help = "Example: plugpull store leases /tmp/store")]
+    Leases {
+        /// The store's directory
+        dir: PathBuf,
+    },
     /// Remove temps of dead writers and objects that nothing leads to
     #[command(after_help = "Example: plugpull store gc /tmp/store --grace 2days --dry-run")]
     Gc {
@@ -81,6 +109,25 @@ Example: plugpull store branch /tmp/store
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// Arguments of `plugpull store fetch-pack`.
+#[derive(Debug, Args)]
+pub struct FetchPackArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// Branches and commit ids to fetch, with all they lead to
+    #[arg(required = true)]
+    pub want: Vec<String>,
+    /// Branches and commit ids whose objects are there already
+    #[arg(long)]
+    pub have: Vec<String>,
+    /// How long the URL is to be valid: whole seconds, 30 s to 1 h
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "5m")]
+    pub ttl: Duration,
+    /// Keep the pack in the store's directory `packs`, which a server serves under this address
+    #[arg(long)]
+    pub served_at: Option<String>,
 }
 
 /// Arguments of `plugpull store branch`.

@@ -9,6 +9,8 @@
 //!
 //! Not for whether the store can be worked with afterwards: see `further`.
 
+mod packs;
+
 use std::fmt::Display;
 use std::path::Path;
 
@@ -50,6 +52,7 @@ pub fn check(expected: &Expected, image: &DiskImage, marks: usize) -> Checked {
     let mut violations = owed.contradictions.to_vec();
     let mut check = Check { expected, owed, violations: &mut violations };
     check.swept(&Look::at(image));
+    check.unpacked(&Look::at(image));
     match recover(&disk, owed.store, expected.options) {
         Ok(store) => check.all(&disk, &store),
         Err(error) => violations.push(format!("{STORE}: {error}; expected that it can be opened")),
@@ -85,6 +88,7 @@ impl Check<'_> {
         self.head(store);
         self.files(&look);
         self.roots(&look);
+        self.packs(disk, store, &look);
     }
 
     /// Temps that an open has removed are gone.

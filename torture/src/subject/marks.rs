@@ -17,6 +17,10 @@
 //! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
 //! | `kept PATH ID` | that file was not changed |
 //! | `gc begins`, `gc` | between them objects that nothing leads to may vanish |
+//! | `packed KEY MS` | the pack is there until so many milliseconds since 1970 |
+//! | `sweeping MS` | packs may vanish whose time is over then |
+//! | `unpacked KEY` | the pack and its lease are gone |
+//! | `told ERROR` | a deletion of a pack failed, and the caller was given the error |
 //! | `killed` | the process was killed, some calls before this Mark |
 //! | `doubted ID` | a put of it failed: if it is there, it may be marked as not durable |
 //! | `trusted ID` | a put failed, and the next one of the same bytes took what was there for durable |
@@ -26,7 +30,7 @@
 
 use std::fmt;
 
-use plugpull_store::{Head, ObjectId};
+use plugpull_store::{Head, ObjectId, PackKey};
 
 /// One Mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,10 @@ pub enum Mark {
     Kept { path: String, id: ObjectId },
     GcBegins,
     Gc,
+    Packed { key: PackKey, due: u64 },
+    Sweeping(u64),
+    Unpacked(PackKey),
+    Told(String),
     Killed,
     Doubted(ObjectId),
     Trusted(ObjectId),
@@ -75,6 +83,10 @@ impl fmt::Display for Mark {
             Self::Kept { path, id } => write!(f, "kept {path} {id}"),
             Self::GcBegins => f.write_str("gc begins"),
             Self::Gc => f.write_str("gc"),
+            Self::Packed { key, due } => write!(f, "packed {key} {due}"),
+            Self::Sweeping(now) => write!(f, "sweeping {now}"),
+            Self::Unpacked(key) => write!(f, "unpacked {key}"),
+            Self::Told(error) => write!(f, "told {}", error.replace('\n', " ")),
             Self::Killed => f.write_str("killed"),
             Self::Doubted(id) => write!(f, "doubted {id}"),
             Self::Trusted(id) => write!(f, "trusted {id}"),

@@ -22,6 +22,7 @@ mod look;
 mod marks;
 mod mortal;
 mod owed;
+mod packs;
 mod perform;
 mod plan;
 mod record;

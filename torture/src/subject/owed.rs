@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plugpull_store::{Head, ObjectId};
+use plugpull_store::{Head, ObjectId, PackKey};
 
 use super::journal::Contents;
 use super::marks::Mark;
@@ -29,6 +29,10 @@ pub(super) struct Owed {
     /// The contents each restored file may have.
     pub(super) files: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
     pub(super) mended: Mended,
+    /// The packs that must be there, and until when each is to be kept.
+    pub(super) packs: Arc<BTreeMap<PackKey, u64>>,
+    /// The packs that are gone for good, with their leases.
+    pub(super) unpacked: Arc<BTreeSet<PackKey>>,
     /// Promises that cannot both be true.
     pub(super) contradictions: Arc<Vec<String>>,
 }
@@ -70,6 +74,10 @@ pub(super) struct Ledger<'c> {
     /// A collection of an earlier run was interrupted.
     interrupted: bool,
     mended: Mended,
+    packs: BTreeMap<PackKey, u64>,
+    unpacked: BTreeSet<PackKey>,
+    /// The latest time at which packs were swept.
+    swept_at: u64,
     /// How many were killed in this run, perhaps while they swept or collected.
     killed: u32,
     last: Option<Owed>,
@@ -91,6 +99,9 @@ impl<'c> Ledger<'c> {
             collections: 0,
             interrupted: false,
             mended: Mended::default(),
+            packs: BTreeMap::new(),
+            unpacked: BTreeSet::new(),
+            swept_at: 0,
             killed: 0,
             last: None,
         }
@@ -151,11 +162,23 @@ impl<'c> Ledger<'c> {
                 self.collections = self.collections.saturating_sub(1);
                 self.mended.collected |= self.killed == 0;
             }
+            Mark::Packed { key, due } => {
+                let known = self.packs.get(key).copied().unwrap_or_default();
+                // Another writer may have swept at a time that is later than now.
+                if *due > self.swept_at {
+                    self.packs.insert(*key, known.max(*due));
+                }
+            }
+            Mark::Sweeping(now) => {
+                self.swept_at = self.swept_at.max(*now);
+                self.packs.retain(|_, due| *due > *now);
+            }
+            Mark::Unpacked(key) => drop(self.unpacked.insert(*key)),
             Mark::Killed => {
                 self.killed += 1;
                 self.all_gone();
             }
-            Mark::Doubted(_) | Mark::Trusted(_) | Mark::Failed(_) => {}
+            Mark::Doubted(_) | Mark::Trusted(_) | Mark::Told(_) | Mark::Failed(_) => {}
         }
         self.forget_unreachable();
     }
@@ -169,12 +192,16 @@ impl<'c> Ledger<'c> {
             head: self.head.allowed(),
             files: Arc::new(allowed(&self.files)),
             mended: self.mended,
+            packs: Arc::new(self.packs.clone()),
+            unpacked: Arc::new(self.unpacked.clone()),
             contradictions: Arc::new(self.contradictions.clone()),
         };
         if let Some(last) = &self.last {
             share(&mut owed.objects, &last.objects);
             share(&mut owed.refs, &last.refs);
             share(&mut owed.files, &last.files);
+            share(&mut owed.packs, &last.packs);
+            share(&mut owed.unpacked, &last.unpacked);
             share(&mut owed.contradictions, &last.contradictions);
         }
         self.last = Some(owed.clone());

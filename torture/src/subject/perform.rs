@@ -3,6 +3,8 @@
 //! An operation that fails is told by a Mark and the writer goes on with its next step, so that a run
 //! on a failing disk ends like any other. Not for the order of several writers: see `interleave`.
 
+mod packs;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,6 +20,7 @@ use super::journal::Journal;
 use super::marks::Mark;
 use super::plan::{Bytes, Step, Then};
 use super::{SOURCES, STORE};
+pub(super) use packs::after;
 
 /// How often a commit starts again because another writer moved the branch first.
 const ATTEMPTS: u32 = 100;
@@ -116,6 +119,10 @@ impl<'j, F: Fs> Writer<'j, F> {
             Step::Detach { branch } => self.detach(&Branch::new(branch)?),
             Step::Restore { bytes, to, executable } => self.restore(bytes, to, *executable),
             Step::Gc => self.gc(),
+            Step::Fetch { branch, have, ttl } => self.fetch(branch, *have, *ttl),
+            Step::KeepPack { branch } => self.keep_pack(branch),
+            Step::SweepPacks { after } => self.sweep_packs(*after),
+            Step::Import { branch, files } => self.import(&Branch::new(branch)?, files),
             Step::Text { .. } => unreachable!("who has a store writes no texts"),
         }
     }
@@ -389,5 +396,9 @@ fn name_of(step: &Step) -> String {
         Step::Restore { to, .. } => format!("restore {to}"),
         Step::Text { to, .. } => format!("write {to}"),
         Step::Gc => "gc".to_owned(),
+        Step::Fetch { branch, .. } => format!("fetch {branch}"),
+        Step::KeepPack { branch } => format!("keep the pack of {branch}"),
+        Step::SweepPacks { after } => format!("sweep packs after {after} s"),
+        Step::Import { branch, .. } => format!("import to {branch}"),
     }
 }

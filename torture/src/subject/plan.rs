@@ -33,6 +33,15 @@ pub(super) enum Step {
     Text { text: Bytes, to: String, json: bool },
     /// A garbage collection without grace.
     Gc,
+    /// A pack of what the branch leads to and the other one does not, to be read for so many seconds; or
+    /// its bytes at once, with 0.
+    Fetch { branch: &'static str, have: Option<&'static str>, ttl: u64 },
+    /// Stores the bytes of that pack as an object.
+    KeepPack { branch: &'static str },
+    /// Deletes the packs whose time is over so many seconds after the run began.
+    SweepPacks { after: u64 },
+    /// Takes in a pack of another store with one commit of these files, and points the branch at it.
+    Import { branch: &'static str, files: Vec<(&'static str, Bytes)> },
 }
 
 /// What is done with a commit that a killed writer may have made.
@@ -57,6 +66,8 @@ pub(super) enum Damage {
     Leftovers,
     /// A record of a directory restored into that is none.
     BadRecord,
+    /// Packs whose time is over, and leases that have none any more.
+    OldPacks,
     /// The store has the format before the present one.
     OlderFormat,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use faultfs::{Access, Call, CallKind, DiskImage, Fs, FsFile, SimFs, Watched, Watcher};
-use plugpull_store::{Layout, ObjectId, Options};
+use plugpull_store::{Layout, Lease, LeaseState, ObjectId, Options, PackKey};
 
 use super::journal::{Contents, Journal};
 use super::marks::Mark;
@@ -29,6 +29,8 @@ pub(super) struct Start {
     pub(super) temps: Vec<String>,
     /// The record that is none.
     pub(super) bad_record: Option<String>,
+    /// The packs whose time was over.
+    pub(super) old_packs: Vec<PackKey>,
     /// The store must be raised before it can be opened.
     pub(super) older: bool,
 }
@@ -38,7 +40,7 @@ pub(super) fn make(plan: &Plan) -> Start {
     let disk = SimFs::new();
     let journal = Journal::of(disk.clone());
     let mut corrupt = BTreeMap::new();
-    let (mut temps, mut bad_record) = (Vec::new(), None);
+    let (mut temps, mut bad_record, mut old_packs) = (Vec::new(), None, Vec::new());
     if plan.begin != Begin::Init {
         outside(&disk, &plan.sources).expect("a new disk takes files");
         make_store(&disk, &journal, plan);
@@ -46,6 +48,7 @@ pub(super) fn make(plan: &Plan) -> Start {
             Damage::None => {}
             Damage::Corrupt(objects) => corrupt = damage(&disk, objects),
             Damage::Leftovers => temps = leave(&disk, &journal),
+            Damage::OldPacks => old_packs = leave_packs(&disk),
             Damage::BadRecord => bad_record = Some(spoil_record(&disk)),
             Damage::OlderFormat => make_older(&disk).expect("a store has all of it"),
         }
@@ -60,7 +63,7 @@ pub(super) fn make(plan: &Plan) -> Start {
     let expected = matches!(plan.damage, Damage::Leftovers);
     assert!(failed.is_none() || expected, "the start failed: {failed:?}");
     let older = matches!(plan.damage, Damage::OlderFormat);
-    Start { image, marks, contents, corrupt, temps, bad_record, older }
+    Start { image, marks, contents, corrupt, temps, bad_record, old_packs, older }
 }
 
 /// The directories beside the store, and the source files.
@@ -181,4 +184,33 @@ fn make_older(disk: &SimFs) -> io::Result<()> {
     let format = disk.open(&layout.format(), Access::ReadWrite)?;
     format.set_len(0)?;
     format.write_all_at(b"plugpull-store 1\n", 0)
+}
+
+/// Packs of another year: a lease whose pack is gone, a pack whose time is over, and one whose deletion
+/// failed before.
+fn leave_packs(disk: &SimFs) -> Vec<PackKey> {
+    let layout = Layout::new(Path::new(STORE));
+    let leave = |(n, (state, attempts)): (u64, (LeaseState, u32))| {
+        let pack = format!("pack {n}");
+        let key = PackKey { id: ObjectId::of(pack.as_bytes()), generation: n };
+        let lease = Lease {
+            pack: key.id,
+            generation: n,
+            backend: "directory".to_owned(),
+            due: 1,
+            state,
+            attempts,
+            retry: 0,
+            error: String::new(),
+        };
+        let json = serde_json::to_string(&lease).expect("it has text keys");
+        let text = format!("{} {json}\n", ObjectId::of(json.as_bytes()).hex());
+        file(disk, &layout.lease(&key), text.as_bytes()).expect("the name is free");
+        if n > 0 {
+            file(disk, &layout.pack(&key), pack.as_bytes()).expect("the name is free");
+        }
+        key
+    };
+    let states = [(LeaseState::Live, 0), (LeaseState::Live, 0), (LeaseState::Deleting, 3)];
+    (0..).zip(states).map(leave).collect()
 }

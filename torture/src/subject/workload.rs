@@ -5,6 +5,7 @@
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
 use super::after_kill;
+use super::packs;
 use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
 
 /// What is done to the store.
@@ -44,11 +45,16 @@ pub enum Workload {
     /// A store of the format before the present one is raised, after a first attempt that is killed. The
     /// seed counts through its calls from both ends.
     Raise,
+    /// Fetches packs, sweeps them, and takes in packs of others.
+    Packs,
+    /// One that is killed while it fetches or sweeps, and another that does the same; the seed counts through
+    /// what they do, and then through the call.
+    PacksAfterKill,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -65,11 +71,13 @@ impl Workload {
         Self::AfterKill,
         Self::InitAfterKill,
         Self::Raise,
+        Self::Packs,
+        Self::PacksAfterKill,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 13] = [
+    pub const SMALL: [Self; 15] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -83,6 +91,8 @@ impl Workload {
         Self::Text,
         Self::OpenRace,
         Self::AfterKill,
+        Self::Packs,
+        Self::PacksAfterKill,
     ];
 
     /// The name on the command line.
@@ -104,6 +114,8 @@ impl Workload {
             Self::AfterKill => "after-kill",
             Self::InitAfterKill => "init-after-kill",
             Self::Raise => "raise",
+            Self::Packs => "packs",
+            Self::PacksAfterKill => "packs-after-kill",
         }
     }
 
@@ -132,6 +144,8 @@ impl Workload {
             Self::AfterKill => after_kill::plan(draw, seed, size),
             Self::InitAfterKill => after_kill::init(seed),
             Self::Raise => after_kill::raise(draw, seed),
+            Self::Packs => packs::plan(draw, size),
+            Self::PacksAfterKill => packs::after_kill(draw, seed, size),
         }
     }
 }
@@ -255,7 +269,7 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
     let collects = draw.rng.bool();
     let each = size.div_ceil(3 * writers);
     let writer = |(n, own): (usize, &[&'static str; 3])| {
-        times(each, || match draw.rng.u32(0..12) {
+        times(each, || match draw.rng.u32(0..14) {
             // A file is put without a pin, so what it stored might be collected at once.
             0 if !collects => Step::PutFromPath(draw.rng.usize(0..3)),
             0..3 => {
@@ -266,6 +280,8 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
             5..7 => draw.commit("main"),
             7 => draw.commit(own[0]),
             8 if collects => Step::Gc,
+            12 => packs::fetch(draw, "main"),
+            13 => packs::sweep(draw),
             _ => match branch_step(draw, own) {
                 // HEAD has no compare-and-swap: one writer sets it.
                 Step::Attach { .. } | Step::Detach { .. } if n > 0 => draw.commit(own[1]),
