@@ -16,6 +16,18 @@ python3 -c 'import jsonschema' 2> /dev/null || /usr/bin/python3 -c 'import jsons
     || lacking+=(python3-jsonschema)
 python3 -c 'import yaml' 2> /dev/null || lacking+=(python3-yaml)
 
+# The S3-compatible server of the tests, from PyPI, with no more of it than S3 needs.
+moto='import flask, flask_cors, moto.server'
+if ! python3 -c "$moto" 2> /dev/null && ! /usr/bin/python3 -c "$moto" 2> /dev/null; then
+    if [[ $(id -u) = 0 ]] && python3 -m pip --version > /dev/null 2>&1; then
+        echo "machine: installing moto with pip"
+        PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore \
+            python3 -m pip install -q --no-compile 'moto[s3]==5.2.5' flask flask-cors
+    else
+        echo "machine: lacking moto; pip install 'moto[s3]==5.2.5' flask flask-cors"
+    fi
+fi
+
 if ((${#lacking[@]} == 0)); then
     echo "machine: nothing is lacking"
 elif [[ $(id -u) = 0 ]] && command -v apt-get > /dev/null; then

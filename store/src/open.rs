@@ -18,6 +18,7 @@ use crate::error::{At, Error, Result, found};
 use crate::head::Head;
 use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
 use crate::name::Branch;
+use crate::pack::PackKey;
 use crate::pin::Pins;
 use crate::planted::{Bug, Planted};
 use crate::shards::Shards;
@@ -92,8 +93,10 @@ pub struct Recovery {
     pub orphans: Vec<PathBuf>,
     /// Objects that an interrupted garbage collection had left to delete.
     pub condemned: u64,
-    /// Packs in the store's own directory whose time was over.
-    pub packs: u64,
+    /// Packs in the store's own directory whose time was over, and which are gone.
+    pub packs: Vec<PackKey>,
+    /// Those that could not be deleted; a later sweep tries again.
+    pub undeleted: Vec<PackKey>,
 }
 
 impl Store<RealFs> {
@@ -149,7 +152,8 @@ impl<F: Fs> Store<F> {
         let mut store = Self { fs, layout, options, pins, recovery };
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.orphans = store.sweep(shards.temps)?;
-        store.recovery.packs = store.sweep_packs_at_open()?;
+        let swept = store.sweep_packs_at_open()?;
+        (store.recovery.packs, store.recovery.undeleted) = (swept.deleted, swept.failed);
         Ok(store)
     }
 

@@ -175,3 +175,41 @@ fn help_shows_the_exit_codes_and_every_command_an_example() {
         assert!(help.out.contains("Example: plugpull "), "{command}: {}", help.out);
     }
 }
+
+#[test]
+fn a_pack_is_fetched_taken_in_listed_and_swept() {
+    let desk = Desk::new();
+    let commit = desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let pack = fs::File::create(desk.work().join("main.pack")).unwrap();
+    let fetch = ["store", "fetch-pack", "../store", "main"];
+    let ended = command(fetch).current_dir(desk.work()).stdout(pack).output().unwrap();
+    Ended::from(ended).assert(0, &["3 objects, 1 of them commits"]);
+    desk.run(&["store", "init", "../other"]).assert(0, &[]);
+    assert_eq!(desk.ok(&["store", "import-pack", "../other", "main.pack"]), commit);
+    desk.ok(&["store", "branch", "../other", "main", &commit]);
+    desk.write("torn.pack", "plugpack");
+    desk.run(&["store", "import-pack", "../other", "torn.pack"]).assert(2, &["cut short"]);
+
+    // With somebody who serves the directory there is a URL.
+    let served = [&fetch[..], &["--served-at", "http://host/packs", "--ttl", "30s"]].concat();
+    let url = desk.ok(&served);
+    let key = url.strip_prefix("http://host/packs/").unwrap();
+    assert!(desk.dir.path().join("store/packs").join(key).exists());
+    let leases = desk.ok(&["store", "leases", "../store"]);
+    assert!(leases.starts_with(key) && leases.contains("in directory"), "{leases}");
+    assert_eq!(desk.ok(&["store", "sweep-packs", "../store"]), "deleted 0 packs, kept 1");
+    let told = desk.ok(&["audit", "../store"]);
+    assert!(told.contains("1 leases of transient packs"), "{told}");
+    fs::remove_file(desk.dir.path().join("store/leases").join(key)).unwrap();
+    let ended = desk.run(&["audit", "../store"]);
+    ended.assert(100, &[]);
+    assert!(ended.out.contains("pack-without-lease"), "{}", ended.out);
+
+    for ttl in ["1s", "2h", "30500ms"] {
+        let args = [&fetch[..], &["--ttl", ttl]].concat();
+        desk.run(&args).assert(2, &["whole seconds, 30 to 3600"]);
+    }
+    desk.run(&["store", "fetch-pack", "../store", "nowhere"]).assert(2, &["no branch \"nowhere\""]);
+    desk.run(&["store", "fetch-pack", "../store", "main", "--have", "nowhere"])
+        .assert(2, &["no branch"]);
+}

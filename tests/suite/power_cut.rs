@@ -1,9 +1,13 @@
 //! Power cuts of the store as a user explores them: nothing found in the store, every planted loss
 //! found, and each found state there again by its line.
 
+use plugpull::subject::Workload;
 use tempfile::TempDir;
 
 use crate::program::{Ended, plugpull};
+
+/// Workloads that are looked at exhaustively.
+const SMALL: usize = Workload::SMALL.len();
 
 fn explore(args: &[&str]) -> Ended {
     plugpull(["explore", "--store", "--message-format", "json-lines"].iter().chain(args))
@@ -14,17 +18,17 @@ fn nothing_is_found_in_the_store_and_every_control_shows_teeth() {
     let ended = explore(&[]);
     ended.assert(0, &[]);
     let rows = ended.events("power-cut");
-    assert_eq!(rows.len(), 13 * 11);
+    assert_eq!(rows.len(), SMALL * 11);
     let end = &ended.events("end")[0];
     assert_eq!(end["findings"], 0);
     assert_eq!(end["toothless"].as_array().unwrap().len(), 0);
     for model in end["models"].as_array().unwrap() {
         let control = model["model"] == "lying-disk";
         assert_eq!(model["control"], control);
-        assert_eq!(model["runs"], 13, "{model}");
+        assert_eq!(model["runs"], SMALL, "{model}");
         assert!(model["states"].as_u64().unwrap() > 100, "{model}");
         assert_eq!(model["violations"].as_u64().unwrap() > 0, control, "{model}");
-        assert!(control || model["exhaustive_runs"] == 13, "{model}");
+        assert!(control || model["exhaustive_runs"] == SMALL, "{model}");
         assert!(control || model["recrashed"].as_u64().unwrap() > 0, "{model}");
     }
     assert!(rows.iter().all(|row| row["events"].as_u64().unwrap() <= 100), "a run is small");

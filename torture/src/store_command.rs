@@ -72,8 +72,14 @@ fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
     if recovery.condemned > 0 {
         eprintln!("finished an interrupted gc: {} objects deleted", recovery.condemned);
     }
-    if recovery.packs > 0 {
-        eprintln!("deleted {} packs whose time was over", recovery.packs);
+    if !recovery.packs.is_empty() {
+        eprintln!("deleted {} packs whose time was over", recovery.packs.len());
+    }
+    if !recovery.undeleted.is_empty() {
+        eprintln!(
+            "{} packs could not be deleted; see `plugpull store leases`",
+            recovery.undeleted.len()
+        );
     }
     Ok(store)
 }

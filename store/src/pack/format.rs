@@ -165,7 +165,10 @@ mod tests {
     fn the_bytes_of_a_known_pack_do_not_change() {
         let pack = pack(&[(Kind::Blob, b"hello")]);
         assert_eq!(pack.len(), HEAD + 1 + 32 + 8 + 5 + TAIL);
-        assert_eq!(ObjectId::of(&pack).to_string(), "sha256:00");
+        assert_eq!(
+            ObjectId::of(&pack).to_string(),
+            "sha256:f60bf3734174b41c51fe9f7bc518ef41dbfcb68445de3b00c3214fd146b20525"
+        );
     }
 
     #[test]

@@ -140,17 +140,15 @@ impl<F: Fs> Store<F> {
         Ok(entries)
     }
 
-    /// The sweep of an open: of the store's own directory, which is never slow. Says how many packs are
-    /// gone.
-    pub(crate) fn sweep_packs_at_open(&self) -> Result<u64> {
+    /// The sweep of an open: of the store's own directory, which is never slow.
+    pub(crate) fn sweep_packs_at_open(&self) -> Result<SweptPacks> {
         let mut keys = self.lease_keys()?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
         keys.truncate(AT_OPEN);
+        if keys.is_empty() {
+            return Ok(SweptPacks::default());
+        }
         let sweep = PackSweep::at(self.fs().now());
-        let swept = self.sweep_these(&self.pack_directory(None), sweep, &keys)?;
-        Ok(swept.deleted.len() as u64)
+        self.sweep_these(&self.pack_directory(None), sweep, &keys)
     }
 
     /// Sweeps only these.

@@ -13,7 +13,8 @@ pub(crate) struct Answer {
 pub(crate) fn request(method: &str, url: &str, signed: bool) -> Answer {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
-    let who = "Authorization: AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request\r\n";
+    let who =
+        "Authorization: AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request\r\n";
     let who = if signed { who } else { "" };
     let mut stream = TcpStream::connect(host).unwrap();
     write!(

@@ -133,10 +133,8 @@ fn only_what_lies_under_the_prefix_is_deleted() {
     let Some((proxy, place)) = service("prefixes") else { return };
     let world = World::new();
     let packed = world.fetch(&place).unwrap();
-    let canonical = S3Options {
-        prefix: "canonical".to_owned(),
-        ..options("prefixes", proxy.endpoint())
-    };
+    let canonical =
+        S3Options { prefix: "canonical".to_owned(), ..options("prefixes", proxy.endpoint()) };
     let canonical = S3Packs::new(&canonical).unwrap();
     assert_ne!(canonical.name(), place.name());
     canonical.put(&packed.key, b"the same key").unwrap();
@@ -147,9 +145,7 @@ fn only_what_lies_under_the_prefix_is_deleted() {
 
 #[test]
 fn a_fetch_that_the_service_fails_is_an_error_in_time_and_its_lease_stays() {
-    for (mode, told) in
-        [(Mode::Refuse, "put"), (Mode::Silent, "put"), (Mode::Error, "put")]
-    {
+    for (mode, told) in [(Mode::Refuse, "put"), (Mode::Silent, "put"), (Mode::Error, "put")] {
         let bucket = format!("{mode:?}").to_lowercase();
         let Some((proxy, place)) = service(&bucket) else { return };
         let world = World::new();
@@ -157,7 +153,10 @@ fn a_fetch_that_the_service_fails_is_an_error_in_time_and_its_lease_stays() {
         let begun = clock::now();
         let error = world.fetch(&place).err().unwrap();
         assert!(begun.elapsed() < BOUND, "{mode:?}: {:?}", begun.elapsed());
-        assert!(matches!(&error, Error::PackBackend { op, .. } if *op == told), "{mode:?}: {error}");
+        assert!(
+            matches!(&error, Error::PackBackend { op, .. } if *op == told),
+            "{mode:?}: {error}"
+        );
         assert!(error.to_string().contains(&bucket), "{error}");
         assert!(proxy.hits() > 0, "{mode:?} did nothing");
         let [entry] = &world.store.leases().unwrap()[..] else { panic!("one lease") };

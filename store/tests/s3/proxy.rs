@@ -74,8 +74,9 @@ fn serve(state: &State, mut client: TcpStream) {
             Mode::Refuse => Err(io::ErrorKind::ConnectionAborted.into()),
             // Until the client gives up.
             Mode::Silent => client.read(&mut [0; 1]).map(drop),
-            Mode::Error => client
-                .write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"),
+            Mode::Error => {
+                client.write_all(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+            }
         };
         if answered.is_err() {
             break;

@@ -48,8 +48,13 @@ fn fetch(
 
 /// A pack with a URL, of one commit.
 fn fetched(store: &Store, place: &impl PackBackend, message: &str) -> (PackKey, u64) {
+    fetched_for(store, place, message, Ttl::default())
+}
+
+/// The same for so long.
+fn fetched_for(store: &Store, place: &impl PackBackend, message: &str, ttl: Ttl) -> (PackKey, u64) {
     let tip = commit(store, message);
-    match fetch(store, place, &[tip], &[]).unwrap().access {
+    match store.fetch_pack(place, &[tip], &[], ttl).unwrap().access {
         PackAccess::Url { key, due, .. } => (key, due),
         PackAccess::Inline(_) => panic!("there are URLs"),
     }
@@ -440,7 +445,7 @@ fn timers_try_again_what_failed_and_see_what_others_fetch() {
     clock.pass(Duration::from_secs(2));
     assert_eq!(timers.step(&clock).unwrap().0.deleted, [key]);
     // Another process.
-    let (other, _) = fetched(&scratch.open(), &place, "y");
+    let (other, _) = fetched_for(&scratch.open(), &place, "y", Ttl::LONGEST);
     assert!(timers.is_empty());
     clock.pass(Duration::from_mins(1));
     timers.step(&clock).unwrap();

@@ -53,6 +53,7 @@ pub fn check(expected: &Expected, image: &DiskImage, marks: usize) -> Checked {
     let mut check = Check { expected, owed, violations: &mut violations };
     check.swept(&Look::at(image));
     check.unpacked(&Look::at(image));
+    check.torn_leases(&Look::at(image));
     match recover(&disk, owed.store, expected.options) {
         Ok(store) => check.all(&disk, &store),
         Err(error) => violations.push(format!("{STORE}: {error}; expected that it can be opened")),

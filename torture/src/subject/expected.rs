@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plugpull_store::{Branch, Head, ObjectId, Options, PackKey};
+use plugpull_store::{Branch, Head, ObjectId, Options};
 
 use super::STORE;
 use super::journal::{Contents, Known};
@@ -23,8 +23,6 @@ pub struct Expected {
     pub(super) temps: Vec<String>,
     /// The record that was none when the run began.
     pub(super) bad_record: Option<String>,
-    /// The packs whose time was over when the run began.
-    pub(super) old_packs: Vec<PackKey>,
     /// How the store recovers: by the program that made the run.
     pub(super) options: Options,
     /// After 0, 1, ... Marks; never empty.
@@ -80,7 +78,6 @@ impl Expected {
             doubted: marks.iter().filter_map(doubted).collect(),
             temps: start.temps,
             bad_record: start.bad_record,
-            old_packs: start.old_packs,
             options,
             owed,
         }

@@ -1,7 +1,6 @@
 //! Looking at a disk image by paths, without the store and without its file system.
 
 use faultfs::{DiskImage, FileKind, Inode};
-use plugpull_store::ObjectId;
 
 /// An image, with the directory of objects at hand.
 pub(super) struct Look<'i> {
@@ -75,11 +74,11 @@ impl<'i> Look<'i> {
         self.image.read(inode, &mut found, 0) == bytes.len() && found == bytes
     }
 
-    /// The id of a file's bytes.
-    pub(super) fn hash(&self, inode: Inode) -> ObjectId {
+    /// A file's bytes.
+    pub(super) fn bytes(&self, inode: Inode) -> Vec<u8> {
         let mut found = vec![0; usize::try_from(self.image.len(inode)).unwrap_or_default()];
         self.image.read(inode, &mut found, 0);
-        ObjectId::of(&found)
+        found
     }
 
     /// Its permission bits.

@@ -67,7 +67,7 @@ pub(super) fn after_kill(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let before = vec![draw.commit("topic")];
     let at = Moment::BeforeEnd(seed / STORIES);
     let killed = |steps| vec![Killed { init: false, steps, at }];
-    let count = size.div_ceil(8);
+    let count = size.div_ceil(4);
     let fetch = |ttl| Step::Fetch { branch: "topic", have: None, ttl };
     let sweep = Step::SweepPacks { after: SWEEPS[1] };
     match seed % STORIES {

@@ -92,6 +92,8 @@ impl<'j, F: Fs> Writer<'j, F> {
     ) -> Option<Self> {
         let opened = Store::open_on(fs, Path::new(STORE), options);
         let store = tell(journal, "open", opened, Mark::Opened)?;
+        let recovery = store.recovery();
+        packs::tell_swept(journal, &recovery.packs, &recovery.undeleted);
         let failed = RefCell::default();
         Some(Self { store, options, journal, name, sources, steps: 0, failed })
     }

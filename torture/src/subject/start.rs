@@ -29,8 +29,6 @@ pub(super) struct Start {
     pub(super) temps: Vec<String>,
     /// The record that is none.
     pub(super) bad_record: Option<String>,
-    /// The packs whose time was over.
-    pub(super) old_packs: Vec<PackKey>,
     /// The store must be raised before it can be opened.
     pub(super) older: bool,
 }
@@ -40,7 +38,7 @@ pub(super) fn make(plan: &Plan) -> Start {
     let disk = SimFs::new();
     let journal = Journal::of(disk.clone());
     let mut corrupt = BTreeMap::new();
-    let (mut temps, mut bad_record, mut old_packs) = (Vec::new(), None, Vec::new());
+    let (mut temps, mut bad_record) = (Vec::new(), None);
     if plan.begin != Begin::Init {
         outside(&disk, &plan.sources).expect("a new disk takes files");
         make_store(&disk, &journal, plan);
@@ -48,7 +46,7 @@ pub(super) fn make(plan: &Plan) -> Start {
             Damage::None => {}
             Damage::Corrupt(objects) => corrupt = damage(&disk, objects),
             Damage::Leftovers => temps = leave(&disk, &journal),
-            Damage::OldPacks => old_packs = leave_packs(&disk),
+            Damage::OldPacks => leave_packs(&disk),
             Damage::BadRecord => bad_record = Some(spoil_record(&disk)),
             Damage::OlderFormat => make_older(&disk).expect("a store has all of it"),
         }
@@ -63,7 +61,7 @@ pub(super) fn make(plan: &Plan) -> Start {
     let expected = matches!(plan.damage, Damage::Leftovers);
     assert!(failed.is_none() || expected, "the start failed: {failed:?}");
     let older = matches!(plan.damage, Damage::OlderFormat);
-    Start { image, marks, contents, corrupt, temps, bad_record, old_packs, older }
+    Start { image, marks, contents, corrupt, temps, bad_record, older }
 }
 
 /// The directories beside the store, and the source files.
@@ -188,9 +186,10 @@ fn make_older(disk: &SimFs) -> io::Result<()> {
 
 /// Packs of another year: a lease whose pack is gone, a pack whose time is over, and one whose deletion
 /// failed before.
-fn leave_packs(disk: &SimFs) -> Vec<PackKey> {
+fn leave_packs(disk: &SimFs) {
     let layout = Layout::new(Path::new(STORE));
-    let leave = |(n, (state, attempts)): (u64, (LeaseState, u32))| {
+    let states = [(LeaseState::Live, 0), (LeaseState::Live, 0), (LeaseState::Deleting, 3)];
+    for (n, (state, attempts)) in (0..).zip(states) {
         let pack = format!("pack {n}");
         let key = PackKey { id: ObjectId::of(pack.as_bytes()), generation: n };
         let lease = Lease {
@@ -209,8 +208,5 @@ fn leave_packs(disk: &SimFs) -> Vec<PackKey> {
         if n > 0 {
             file(disk, &layout.pack(&key), pack.as_bytes()).expect("the name is free");
         }
-        key
-    };
-    let states = [(LeaseState::Live, 0), (LeaseState::Live, 0), (LeaseState::Deleting, 3)];
-    (0..).zip(states).map(leave).collect()
+    }
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use faultfs::SimFs;
-use plugpull_store::{LeaseState, Options, PackKey, Store};
+use plugpull_store::{LeaseState, ObjectId, Options, PackKey, Store};
 
 use super::Check;
 use crate::subject::STORE;
@@ -19,10 +19,7 @@ const PLACES: [&str; 2] = ["packs", "leases"];
 impl Check<'_> {
     /// Before the recovery: what a sweep or an open has deleted does not come back.
     pub(super) fn unpacked(&mut self, look: &Look<'_>) {
-        let opened = self.owed.mended.swept;
-        let old = self.expected.old_packs.iter().filter(|_| opened);
-        let gone: Vec<PackKey> = self.owed.unpacked.iter().chain(old).copied().collect();
-        for key in gone {
+        for key in self.owed.unpacked.iter().copied().collect::<Vec<PackKey>>() {
             for place in PLACES {
                 if look.find(&["store", place, &key.to_string()]).is_some() {
                     let path = format!("{STORE}/{place}/{key}");
@@ -32,10 +29,26 @@ impl Check<'_> {
         }
     }
 
+    /// Before the recovery, which would mend it: a lease is whole or not there.
+    pub(super) fn torn_leases(&mut self, look: &Look<'_>) {
+        for (name, inode) in look.entries(&["store", "leases"]) {
+            let text = look.bytes(inode);
+            let parts = text.split_at_checked(64).filter(|(_, json)| json.len() > 2);
+            let whole = parts.is_some_and(|(sum, json)| {
+                ObjectId::of(&json[1..json.len() - 1]).hex().as_bytes() == sum
+            });
+            if !whole && name.parse::<PackKey>().is_ok() {
+                self.wrong(format!("{STORE}/leases/{name}"), "torn", "a whole lease");
+            }
+        }
+    }
+
     pub(super) fn packs(&mut self, disk: &SimFs, store: &Store<SimFs>, look: &Look<'_>) {
         self.promised(store, look);
         for (name, inode) in look.entries(&["store", "packs"]) {
-            let right = name.split_once('-').is_some_and(|(id, _)| look.hash(inode).hex() == id);
+            let right = name
+                .split_once('-')
+                .is_some_and(|(id, _)| ObjectId::of(&look.bytes(inode)).hex() == id);
             if !right {
                 let expected = "the bytes that its name says";
                 self.wrong(format!("{STORE}/packs/{name}"), "other bytes", expected);

@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use faultfs::{Fs, SimFs};
 use plugpull_store::{
-    Branch, Commit, Error, ObjectId, Options, PackAccess, PackMemory, Result, Snapshot, Store, Ttl,
+    Branch, Commit, Error, ObjectId, Options, PackAccess, PackKey, PackMemory, Result, Snapshot,
+    Store, Ttl,
 };
 
 use super::{STORE, TIME, Writer, settle, text_of};
+use crate::subject::journal::Journal;
 use crate::subject::marks::Mark;
 use crate::subject::plan::Bytes;
 
@@ -19,6 +21,12 @@ const SERVED_AT: &str = "http://packs.example";
 pub(in crate::subject) fn after(seconds: u64) -> SystemTime {
     let start = u64::try_from(TIME).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(start + seconds)
+}
+
+/// In milliseconds since 1970.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl<F: Fs> Writer<'_, F> {
@@ -41,7 +49,9 @@ impl<F: Fs> Writer<'_, F> {
                 self.journal.mark(Mark::Failed("fetch: other bytes than said".to_owned()));
             }
             PackAccess::Inline(_) => {}
+            // At least twice its time, whatever the store says.
             PackAccess::Url { key, due, reached, .. } => {
+                let due = due.max(millis(after(2 * ttl.get().as_secs())));
                 settle(self.journal, reached, Mark::Packed { key, due });
             }
         }
@@ -57,8 +67,7 @@ impl<F: Fs> Writer<'_, F> {
     /// Deletes what is due then.
     pub(super) fn sweep_packs(&self, seconds: u64) -> Result<()> {
         let now = after(seconds);
-        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.journal.mark(Mark::Sweeping(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)));
+        self.journal.mark(Mark::Sweeping(millis(now)));
         let place = self.store.pack_directory(None);
         let swept = match self.store.sweep_packs(&place, now) {
             Err(Error::Io { path, source, .. })
@@ -69,12 +78,7 @@ impl<F: Fs> Writer<'_, F> {
             }
             swept => swept?,
         };
-        for key in &swept.deleted {
-            self.journal.mark(Mark::Unpacked(*key));
-        }
-        for key in &swept.failed {
-            self.journal.mark(Mark::Failed(format!("delete {key}: to be tried again")));
-        }
+        tell_swept(self.journal, &swept.deleted, &swept.failed);
         Ok(())
     }
 
@@ -106,6 +110,13 @@ impl<F: Fs> Writer<'_, F> {
         let id = self.journal.writing(&text_of(&commit), vec![snapshot]);
         Ok((other, id))
     }
+}
+
+/// What a sweep has deleted, and what it could not delete.
+pub(super) fn tell_swept(journal: &Journal, deleted: &[PackKey], failed: &[PackKey]) {
+    deleted.iter().for_each(|key| journal.mark(Mark::Unpacked(*key)));
+    let failure = |key| Mark::Failed(format!("delete {key}: to be tried again"));
+    failed.iter().for_each(|key| journal.mark(failure(key)));
 }
 
 /// The bytes of the pack of all that a commit leads to.
