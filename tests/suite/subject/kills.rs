@@ -94,8 +94,8 @@ fn who_builds_on_what_a_dead_one_left() {
 
 #[test]
 fn packs_that_are_fetched_and_swept() {
-    nothing_is_lost(Workload::Packs, 0..16, 8);
-    nothing_is_lost(Workload::PacksAfterKill, 0..96, SMALL);
+    nothing_is_lost(Workload::Packs, 0..8, 8);
+    nothing_is_lost(Workload::PacksAfterKill, 0..48, SMALL);
 }
 
 #[test]

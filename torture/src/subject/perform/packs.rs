@@ -114,9 +114,12 @@ impl<F: Fs> Writer<'_, F> {
 
 /// What a sweep has deleted, and what it could not delete.
 pub(super) fn tell_swept(journal: &Journal, deleted: &[PackKey], failed: &[PackKey]) {
-    deleted.iter().for_each(|key| journal.mark(Mark::Unpacked(*key)));
-    let failure = |key| Mark::Failed(format!("delete {key}: to be tried again"));
-    failed.iter().for_each(|key| journal.mark(failure(key)));
+    for key in deleted {
+        journal.mark(Mark::Unpacked(*key));
+    }
+    for key in failed {
+        journal.mark(Mark::Failed(format!("delete {key}: to be tried again")));
+    }
 }
 
 /// The bytes of the pack of all that a commit leads to.
