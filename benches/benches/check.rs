@@ -18,6 +18,7 @@ use std::time::Duration;
 use criterion::Criterion;
 use faultfs::{Attributes, DiskImage, Inode, Trace};
 use plugpull::check::{Builtin, Checker, Pool, Prepared, Setup, Tree, Verdict};
+use plugpull::orphans::Orphans;
 use plugpull::search::{Asked, Judge};
 use plugpull::signals::Stop;
 use plugpull_benches::{Limit, Pairs, Place, Table, quick};
@@ -113,6 +114,7 @@ fn warm_pool(dir: &Path, checker: &Prepared, states: &[DiskImage]) -> Pool {
         marks: Arc::new([]),
         timeout: Duration::from_secs(10),
         jobs: 1,
+        orphans: Orphans::Ours,
         stop: Stop::default(),
     };
     let mut pool = Pool::start(setup).expect("the pool starts");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use faultfs::{Attributes, DiskImage, Inode, SimFs, Trace};
 use plugpull::check::{Builtin, Checker, Pool, Prepared, Setup, Verdict};
+use plugpull::orphans::Orphans;
 use plugpull::search::{Asked, Judge};
 use plugpull::signals::Stop;
 use plugpull_store::{Options, Store};
@@ -19,7 +20,8 @@ use crate::machine::not_measured;
 fn setup(dir: &Path, checkers: Vec<Prepared>, jobs: usize) -> Setup {
     let marks = (0..9).map(|mark| Arc::from(format!("mark {mark}").into_bytes())).collect();
     let timeout = Duration::from_secs(20);
-    Setup { dir: dir.to_owned(), checkers, marks, timeout, jobs, stop: Stop::default() }
+    let (orphans, stop) = (Orphans::Ours, Stop::default());
+    Setup { dir: dir.to_owned(), checkers, marks, timeout, jobs, orphans, stop }
 }
 
 fn shell(text: &str) -> Prepared {

@@ -3,6 +3,8 @@
 //!
 //! Not for what the search finds in general (`litmus`, `findings`).
 
+mod program;
+
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

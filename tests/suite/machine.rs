@@ -8,10 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use tempfile::TempDir;
 
 /// The user that owns nothing.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// The device that FUSE is: misc, and its number there (devices.txt of the kernel's documentation).
+const FUSE: (u64, u64) = (10, 229);
 
 /// Says that something was not measured, or fails where everything must be.
 #[track_caller]
@@ -33,6 +38,17 @@ pub(crate) fn may_mount() -> bool {
 
 pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+/// Puts a `/dev/fuse` with this mode, made at this path, in the place of the machine's, for the calling thread and
+/// what it starts.
+pub(crate) fn bring_fuse(node: &Path, mode: u32) {
+    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+    mknod(node, SFlag::S_IFCHR, Mode::empty(), makedev(FUSE.0, FUSE.1)).unwrap();
+    set_mode(node, mode);
+    mount(Some(node), "/dev/fuse", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
 }
 
 /// A small tmpfs of its own; unmounted on drop.
@@ -96,6 +112,10 @@ impl Nobody {
 
 /// Lets everybody read, list and execute.
 pub(crate) fn open_to_all(path: &Path) {
+    set_mode(path, 0o755);
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -19,6 +19,7 @@ use crate::explore_command::default_jobs;
 use crate::keep::write_findings;
 use crate::memory;
 use crate::namespace::Namespace;
+use crate::orphans::Orphans;
 use crate::outcome::{Outcome, told};
 use crate::record::{Recording, marks_of, record};
 use crate::record_command::tell_unchanged;
@@ -338,6 +339,7 @@ fn setup(
         marks: marks_of(recording).into(),
         timeout,
         jobs,
+        orphans: Orphans::Ours,
         stop: stop.clone(),
     })
 }

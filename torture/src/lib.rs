@@ -43,9 +43,13 @@
 //! # Ok::<(), plugpull::exit::Failure>(())
 //! ```
 //!
-//! [`mod@test`] has more. Programs that make system calls themselves are for the command `plugpull check`: a
-//! recording becomes the parent of all that the program leaves behind and ends it, which a process with other
-//! children, such as a test binary, must not do.
+//! A program that makes its system calls itself, in whatever language, runs on a mounted disk:
+//! `Explore::new("app").program(&command).check(|dir, marks| ..)`. [`mod@test`] has more.
+
+/// The Rust of the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+mod guide {}
 
 pub mod audit_command;
 pub mod baseline;
@@ -74,6 +78,7 @@ pub mod models_command;
 pub mod namespace;
 pub mod options;
 pub mod oracle;
+pub mod orphans;
 pub mod outcome;
 pub mod plan;
 pub mod power_cut;

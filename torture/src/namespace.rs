@@ -51,6 +51,15 @@ pub fn enter_thread() -> io::Result<()> {
     Ok(make_private()?)
 }
 
+/// The same for a thread of a process that may go without: how far the thread may mount from now on.
+pub fn of_thread() -> Namespace {
+    match enter_thread() {
+        Ok(()) if getuid().is_root() => Namespace::Root,
+        Ok(()) => Namespace::User,
+        Err(_) => Namespace::None,
+    }
+}
+
 /// No mount made here reaches another namespace.
 fn make_private() -> Result<(), Errno> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)

@@ -83,6 +83,7 @@ pub(crate) fn program(args: &ProgramArgs, format: MessageFormat) -> Result<Progr
     let dir = directory(args.dir.as_deref().unwrap_or_else(|| Path::new(".")))?;
     Ok(Program {
         command: args.command.clone(),
+        env: Vec::new(),
         dir,
         setup: args.setup.clone(),
         timeout: args.run_timeout.unwrap_or(RUN_TIMEOUT),

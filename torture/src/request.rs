@@ -34,7 +34,7 @@ const TIME: Duration = Duration::from_mins(1);
 /// How far to look, with which seed, and how long one checker may take, unless told otherwise.
 pub(crate) const TIER: u8 = 2;
 pub(crate) const SEED: &str = "1";
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One program to be recorded and looked at.
 #[derive(Clone, Debug)]
@@ -136,6 +136,7 @@ impl Request {
     ) -> Result<Self, Failure> {
         let mut program = Program {
             command: subject.run.iter().map(Into::into).collect(),
+            env: Vec::new(),
             dir: directory(&subject.directory()?)?,
             setup: subject.setup.clone(),
             timeout: RUN_TIMEOUT,

@@ -1,22 +1,15 @@
 //! What other users can do, and what `plugpull doctor` says of the machine.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::fs;
+use std::os::unix::fs::chown;
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::{Gid, Uid, chdir, chroot};
 
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines};
-use crate::machine::{Nobody, not_measured};
+use crate::machine::{NOBODY, Nobody, bring_fuse, not_measured, set_mode};
 use crate::program::Ended;
-
-const NOBODY: u32 = 65_534;
-
-/// The device that FUSE is: misc, and its number there (devices.txt of the kernel's documentation).
-const FUSE: (u64, u64) = (10, 229);
 
 /// The mode with which everybody may use it.
 const OPEN: u32 = 0o666;
@@ -30,18 +23,6 @@ fn case_of_nobody() -> Option<(Case, Nobody)> {
     Some((case, nobody))
 }
 
-/// Puts a `/dev/fuse` with this mode in the place of the machine's, for the calling thread and what it
-/// starts.
-fn bring_fuse(case: &Case, mode: u32) {
-    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
-    let node = case.path("fuse");
-    mknod(&node, SFlag::S_IFCHR, Mode::empty(), makedev(FUSE.0, FUSE.1)).unwrap();
-    fs::set_permissions(&node, Permissions::from_mode(mode)).unwrap();
-    mount(Some(&node), "/dev/fuse", None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
-}
-
 fn as_nobody(case: &Case, nobody: &Nobody, args: &[&str]) -> Ended {
     case.ends(case.prepared(nobody.command(), args))
 }
@@ -51,7 +32,7 @@ fn as_nobody(case: &Case, nobody: &Nobody, args: &[&str]) -> Ended {
 fn with_fuse(mode: u32, test: impl FnOnce(&Case, &Nobody) + Send + 'static) {
     let Some((case, nobody)) = case_of_nobody() else { return };
     let run = move || {
-        bring_fuse(&case, mode);
+        bring_fuse(&case.path("fuse"), mode);
         let doctor = as_nobody(&case, &nobody, &["doctor"]);
         if doctor.out.contains("inside a user namespace") {
             test(&case, &nobody);
@@ -123,7 +104,7 @@ fn a_file_that_may_not_be_read_is_named() {
         case.put("secret", "of root's");
         let secret = case.dir().join("secret");
         chown(&secret, Some(Uid::from_raw(0).as_raw()), Some(Gid::from_raw(0).as_raw())).unwrap();
-        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        set_mode(&secret, 0o600);
         let program = case.script("program.sh", CARELESS);
         let refused = as_nobody(case, nobody, &words("exit:true", &program));
         refused.assert(2, &["secret", "Permission denied"]);

@@ -70,6 +70,7 @@ pub(crate) fn run(args: &TortureArgs) -> Result<Exit, Failure> {
     let models = names.into_iter().map(load).collect::<Result<_, _>>()?;
     let program = Program {
         command: live.command.clone(),
+        env: Vec::new(),
         dir: directory(args.dir.as_deref().unwrap_or_else(|| Path::new(".")))?,
         setup: live.setup.clone(),
         timeout: live.run_timeout,

@@ -4,7 +4,9 @@
 //! last line says which. 126 and 127 are what a shell says when it could not start the program:
 //! then nothing was checked, and the harness is to be mended. Not for grouping violations.
 
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -63,6 +65,24 @@ impl Verdict {
         let (output, dropped) = (ran.output.head().to_vec(), ran.output.dropped());
         Self::Violated(Violation { message, output, dropped })
     }
+}
+
+/// What a panic said.
+pub(super) fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// Judges what a closure says of a state; a panic is a violation, too.
+pub(crate) fn judge_closure(check: impl FnOnce() -> Result<(), String>) -> Verdict {
+    let message = match catch_unwind(AssertUnwindSafe(check)) {
+        Ok(Ok(())) => return Verdict::Survived,
+        Ok(Err(message)) => message,
+        Err(panic) => format!("the check panicked: {}", said(&*panic)),
+    };
+    let line = message.lines().next_back().unwrap_or_default().to_owned();
+    let output = if line == message { Vec::new() } else { message.into_bytes() };
+    Verdict::Violated(Violation { message: line, output, ..Violation::default() })
 }
 
 /// Codes by which a shell says that it could not start a program.

@@ -1,16 +1,17 @@
-//! Ending processes that left a checker's process group, such as daemons: they must not touch the next
-//! state.
+//! Ending processes that left a program's process group, such as daemons: a checker's must not touch the
+//! next state.
 //!
 //! In the ordinary case this costs one read: the kernel tells the number of the newest process, and
 //! when it is the checker itself, there is no other. Otherwise the numbers since then are looked at. One
 //! of ours is known by the worker's mount namespace, and where it has none of its own, by the
-//! variables that only this worker's checkers have. Killed orphans become our children and are waited
+//! variables that only this worker's checkers have. Where killed orphans become our children they are waited
 //! for, each by its number, so that no child of another thread is taken away from it.
 //!
 //! Not seen: a process that both gave up these variables and left the group, where there are no namespaces;
 //! and any, where /proc is not mounted.
 #![expect(clippy::disallowed_methods, reason = "/proc is no file of a store")]
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -23,6 +24,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getsid};
+
+use crate::orphans::Orphans;
 
 /// How often all candidates are looked at before it is given up: a process that forks faster than it
 /// is killed.
@@ -37,7 +40,8 @@ const PARENT: usize = 1;
 const SESSION: usize = 3;
 
 #[derive(Debug)]
-pub(super) struct Leftovers {
+pub(crate) struct Leftovers {
+    orphans: Orphans,
     /// /proc/loadavg, whose last field is the newest process's number.
     newest: Option<File>,
     /// This thread's mount namespace, if it is not that of the process.
@@ -48,8 +52,8 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// For the checkers that the calling thread starts with these variables.
-    pub(super) fn new(env: Vec<(OsString, OsString)>) -> Self {
+    /// For the programs that the calling thread starts with these variables.
+    pub(crate) fn new(env: Vec<(OsString, OsString)>, orphans: Orphans) -> Self {
         let newest = File::open("/proc/loadavg").ok();
         let own = std::fs::read_link("/proc/thread-self/ns/mnt").ok();
         let process = std::fs::read_link("/proc/self/ns/mnt").ok();
@@ -58,45 +62,49 @@ impl Leftovers {
             |(name, value): (OsString, OsString)| [name.into_vec(), value.into_vec()].join(&b'=');
         let most = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok();
         let most = most.and_then(|most| most.trim().parse().ok()).unwrap_or(1 << 22);
-        Self { newest, namespace, env: env.into_iter().map(line).collect(), most }
+        Self { orphans, newest, namespace, env: env.into_iter().map(line).collect(), most }
     }
 
-    /// Kills and waits for all that came after `first` and are descendants of it.
-    pub(super) fn end(&self, first: Pid) -> io::Result<()> {
+    /// Kills and waits for all that came after `first` and are ours. Returns how many there were.
+    pub(crate) fn end(&self, first: Pid) -> io::Result<usize> {
+        let mut found = BTreeSet::new();
         let mut newest = self.newest();
-        if newest == Some(first.as_raw()) {
-            return Ok(());
+        if newest == Some(first) {
+            return Ok(0);
         }
         for _ in 0..PASSES {
-            let Some(last) = newest else { return Ok(()) };
-            if !self.end_pass(first.as_raw(), last)? {
-                return Ok(());
+            let Some(last) = newest else { return Ok(found.len()) };
+            let ours = self.end_pass(first.as_raw(), last.as_raw())?;
+            if ours.is_empty() {
+                return Ok(found.len());
             }
+            found.extend(ours);
             newest = self.newest();
         }
-        Err(io::Error::other("processes that the checker left behind cannot be ended"))
+        Err(io::Error::other("processes that were left behind cannot be ended"))
     }
 
-    fn newest(&self) -> Option<i32> {
+    /// The process or thread that was started last, by anybody.
+    pub(crate) fn newest(&self) -> Option<Pid> {
         let mut text = [0; 128];
         let count = self.newest.as_ref()?.read_at(&mut text, 0).ok()?;
         let text = str::from_utf8(&text[..count]).ok()?;
-        text.split_ascii_whitespace().last()?.parse().ok()
+        text.split_ascii_whitespace().last()?.parse().ok().map(Pid::from_raw)
     }
 
-    /// Looks once at all that came after the first; says whether there was one of ours.
-    fn end_pass(&self, first: i32, last: i32) -> io::Result<bool> {
-        let (mut found, mut waited) = (false, true);
+    /// Looks once at all that came after the first, and kills those of ours.
+    fn end_pass(&self, first: i32, last: i32) -> io::Result<Vec<i32>> {
+        let (mut found, mut waited) = (Vec::new(), true);
         let mut number = first;
         while number != last {
             // Numbers start again at the beginning when they are used up.
             number = if number >= self.most { 1 } else { number + 1 };
             let pid = Pid::from_raw(number);
             if self.is_ours(number) {
-                found = true;
+                found.push(number);
                 let _ = kill(pid, Signal::SIGKILL);
                 waited &= wait(pid)?;
-            } else if is_forgotten(number) {
+            } else if self.orphans == Orphans::Ours && is_forgotten(number) {
                 wait(pid)?;
             }
         }
@@ -106,7 +114,7 @@ impl Leftovers {
         Ok(found)
     }
 
-    /// Whether a checker of this thread started the process, or a descendant of it.
+    /// Whether a program of this thread started the process, or a descendant of it.
     fn is_ours(&self, pid: i32) -> bool {
         let ours = match &self.namespace {
             Some(own) => {

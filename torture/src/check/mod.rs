@@ -11,7 +11,7 @@
 mod changes;
 mod checkers;
 mod judge;
-mod leftover;
+pub(crate) mod leftover;
 mod node;
 mod output;
 mod pool;
@@ -26,7 +26,9 @@ mod tree_tests;
 mod versions;
 mod worker;
 
+pub(crate) use checkers::Ask;
 pub use checkers::{Builtin, Checker, CheckerError, Prepared};
+pub(crate) use judge::judge_closure;
 pub use judge::{Verdict, Violation, judge};
 pub use output::Output;
 pub use pool::{Pool, Setup};

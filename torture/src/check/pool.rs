@@ -15,6 +15,7 @@ use super::checkers::Prepared;
 use super::judge::Verdict;
 use super::tree::TreeCounts;
 use super::worker::Worker;
+use crate::orphans::Orphans;
 use crate::search::{Asked, Judge};
 use crate::signals::Stop;
 
@@ -40,6 +41,8 @@ pub struct Setup {
     pub timeout: Duration,
     /// Threads; one for each core is best.
     pub jobs: usize,
+    /// Whose the processes are that checkers leave behind.
+    pub orphans: Orphans,
     /// Whether to end early.
     pub stop: Stop,
 }

@@ -78,7 +78,8 @@ fn recorded(setup: &Setup, asked: &Asked) -> io::Result<(Verdict, Trace)> {
 fn judged(setup: &Setup, asked: &Asked, dir: &Path, marks_file: &Path) -> io::Result<Verdict> {
     let variable = |name: &str, path: &Path| (OsString::from(name), path.as_os_str().to_owned());
     let env = vec![variable(MARKS_VARIABLE, marks_file), variable(DIR_VARIABLE, dir)];
-    let mut spawner = Spawner::new(dir, setup.timeout, env)?.until(setup.stop.clone());
+    let spawner = Spawner::new(dir, setup.timeout, env, setup.orphans)?;
+    let mut spawner = spawner.until(setup.stop.clone());
     for checker in &setup.checkers {
         let (image, marks) = (&asked.image, asked.marks as usize);
         let verdict = checker.judge(&mut State { image, marks, dir, spawner: &mut spawner })?;

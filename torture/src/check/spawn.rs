@@ -25,6 +25,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::leftover::Leftovers;
 use super::output::Output;
+use crate::orphans::Orphans;
 use crate::signals::Stop;
 
 /// Bytes read from a checker at once.
@@ -110,10 +111,15 @@ pub struct Spawner {
 
 impl Spawner {
     /// For programs that run in `dir` for at most `timeout`, with `env` beside this process's own
-    /// variables. Makes this process the parent of all orphans among its descendants.
-    pub fn new(dir: &Path, timeout: Duration, env: Vec<(OsString, OsString)>) -> io::Result<Self> {
-        nix::sys::prctl::set_child_subreaper(true)?;
-        let leftovers = Leftovers::new(env.clone());
+    /// variables.
+    pub fn new(
+        dir: &Path,
+        timeout: Duration,
+        env: Vec<(OsString, OsString)>,
+        orphans: Orphans,
+    ) -> io::Result<Self> {
+        orphans.settle()?;
+        let leftovers = Leftovers::new(env.clone(), orphans);
         Ok(Self { leftovers, timeout, dir: dir.to_owned(), env, stop: Stop::default() })
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::{Ran, Spawner, Status, Task};
+use crate::orphans::Orphans;
 
 fn shell(text: &str) -> Task {
     let args = ["-c".into(), OsString::from(text)].to_vec();
@@ -21,7 +22,7 @@ fn shell(text: &str) -> Task {
 fn spawner(timeout: Duration) -> (TempDir, Spawner) {
     let dir = TempDir::new().unwrap();
     let env = vec![("PLUGPULL_DIR".into(), dir.path().into())];
-    let spawner = Spawner::new(dir.path(), timeout, env).unwrap();
+    let spawner = Spawner::new(dir.path(), timeout, env, Orphans::Ours).unwrap();
     (dir, spawner)
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use faultfs::DiskImage;
 
-use super::checkers::State;
-use super::judge::Verdict;
+use super::checkers::{Prepared, State};
+use super::judge::{Verdict, said};
 use super::pool::Setup;
 use super::spawn::Spawner;
 use super::tree::{Tree, TreeCounts};
@@ -40,16 +40,19 @@ pub(super) struct Worker {
 impl Worker {
     /// Makes the calling thread a worker: with mounts of its own where the machine allows it.
     pub(super) fn new(setup: Arc<Setup>) -> io::Result<Self> {
-        let mounted = namespace::enter_thread().and_then(|()| Tree::mount(&setup.dir));
-        let (tree, elsewhere) = match mounted {
-            Ok(tree) => (tree, None),
-            Err(e) => (scratch()?, Some(e.to_string())),
+        let mount = || namespace::enter_thread().and_then(|()| Tree::mount(&setup.dir));
+        let is_told = setup.checkers.iter().all(Prepared::is_told_where);
+        let (tree, elsewhere) = match (!is_told).then(mount) {
+            Some(Ok(tree)) => (tree, None),
+            Some(Err(e)) => (scratch()?, Some(e.to_string())),
+            None => (scratch()?, None),
         };
         let marks_file = tree.beside().join("marks");
         let variable =
             |name: &str, path: &Path| (OsString::from(name), path.as_os_str().to_owned());
         let env = vec![variable(MARKS_VARIABLE, &marks_file), variable(DIR_VARIABLE, tree.path())];
-        let spawner = Spawner::new(tree.path(), setup.timeout, env)?.until(setup.stop.clone());
+        let spawner = Spawner::new(tree.path(), setup.timeout, env, setup.orphans)?;
+        let spawner = spawner.until(setup.stop.clone());
         Ok(Self { setup, tree, spawner, marks_file, marks: None, elsewhere })
     }
 
@@ -75,7 +78,7 @@ impl Worker {
         let why = match judged {
             Ok(Ok(verdict)) => return verdict,
             Ok(Err(e)) => e.to_string(),
-            Err(panic) => format!("a checker's worker panicked: {}", text_of(&*panic)),
+            Err(panic) => format!("a checker's worker panicked: {}", said(&*panic)),
         };
         self.tree.distrust();
         self.marks = None;
@@ -151,9 +154,4 @@ impl Tree {
 /// A tree in memory, if there is a place for it.
 fn scratch() -> io::Result<Tree> {
     Tree::scratch(Path::new("/dev/shm")).or_else(|_| Tree::scratch(&std::env::temp_dir()))
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

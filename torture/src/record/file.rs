@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use faultfs::{
     CrashState, Model, Notes, PersistOrder, Trace, TraceError, TraceReader, TraceWriter,
@@ -27,6 +28,9 @@ const EXTENSION: &str = "plug";
 /// Bytes that are read and written at a time.
 const BUFFER: usize = 1 << 20;
 
+/// Recordings of one name may be written at the same time, each into a file of its own until it is complete.
+static SAVED: AtomicU64 = AtomicU64::new(0);
+
 /// Most recordings that are looked through for the one of a token.
 const MOST_LOOKED_AT: usize = 64;
 
@@ -35,7 +39,8 @@ impl Recording {
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
         let what = || format!("write the recording {}", path.display());
         let system = |e: io::Error| Failure::system(what(), e);
-        let part = path.with_extension(format!("{EXTENSION}.part"));
+        let (process, number) = (std::process::id(), SAVED.fetch_add(1, Ordering::Relaxed));
+        let part = path.with_extension(format!("{EXTENSION}.{process}-{number}.part"));
         let file = File::create(&part).map_err(system)?;
         let written = self.write(BufWriter::with_capacity(BUFFER, file));
         let renamed = written.map_err(|e| trace_failure(&what(), e)).and_then(|file| {

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use faultfs::{DiskImage, Event, SimFs};
 
+use super::processes::Family;
 use super::program::{Ended, command_of, end, first_cpu, mount, set_up, start};
-use super::{About, Program, Recording, processes};
+use super::{About, Program, Recording};
 use crate::exit::Failure;
 use crate::namespace::Namespace;
+use crate::orphans::Orphans;
 use crate::signals::Stop;
 
 /// How often we look whether the moment has come. What the program does meanwhile is taken back.
@@ -45,12 +47,12 @@ pub(crate) fn start_of(
     let (start, _) = DiskImage::read_in_lazily(&program.dir)
         .map_err(|e| Failure::Usage(format!("cannot record there: {e}")))?;
     let disk = SimFs::on_machine_clock(start);
-    let _ = nix::sys::prctl::set_child_subreaper(true);
     if program.setup.is_some() {
         let cpu = first_cpu();
         let mount = mount(program, namespace, &disk, cpu)?;
-        let ran = set_up(program, &disk, cpu, stop);
-        processes::kill_children();
+        let family = Family::begin(Orphans::Ours);
+        let ran = set_up(program, (&disk, &family), cpu, stop);
+        family.end();
         let seen = mount.close();
         ran?;
         seen.map_err(|e| Failure::system("keep the simulated disk mounted", e))?;
@@ -84,11 +86,12 @@ impl<'p> Live<'p> {
     pub(crate) fn run(&self, until: usize, stop: &Stop) -> Result<RunEnd, Failure> {
         let cpu = first_cpu();
         let mount = mount(self.program, self.namespace, &self.disk, cpu)?;
+        let family = Family::begin(Orphans::Ours);
         let mut command = command_of(self.program, &mount)?;
         command.stdin(Stdio::null());
-        let child = start(command, self.program, cpu)?;
+        let child = start(command, (self.program, &family), cpu)?;
         let ran = self.wait(child, until, stop);
-        processes::kill_children();
+        family.end();
         let seen = mount.close().map_err(|e| Failure::system("keep the disk mounted", e))?;
         if seen.out_of_memory && !stop.asked() {
             return Err(Failure::Machine(format!(

@@ -8,6 +8,7 @@
 mod file;
 mod last_words;
 mod live;
+mod noticed;
 mod processes;
 mod program;
 
@@ -23,13 +24,15 @@ use crate::cli::MessageFormat;
 pub use file::{KEPT_IN, find_by_token};
 pub(crate) use live::{Live, RunEnd, marks_of, start_of};
 pub(crate) use program::first_cpu;
-pub use program::{Ended, Ran, record, record_counting, record_failing};
+pub use program::{Ended, Ran, record, record_beside, record_counting, record_failing};
 
 /// What to record.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The program and its arguments.
     pub command: Vec<OsString>,
+    /// Variables beside those of this process; those without a value are taken away.
+    pub env: Vec<(OsString, Option<OsString>)>,
     /// The directory whose files are recorded; the program's working directory.
     pub dir: PathBuf,
     /// A command line for the shell that prepares the directory before the recording begins.

@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use faultfs::{Calls, DiskImage, FaultPlan, Faults, Mount, MountHelper, MountOptions, Seen, SimFs};
@@ -15,9 +16,12 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getgid, getuid};
 
 use super::last_words::LastWords;
-use super::{About, Marks, Prints, Program, Recording, processes};
+use super::noticed::{about, unseen, warnings};
+use super::processes::Family;
+use super::{Marks, Prints, Program, Recording};
 use crate::exit::Failure;
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
+use crate::orphans::Orphans;
 use crate::signals::Stop;
 
 /// How often we look whether the program has ended.
@@ -58,7 +62,22 @@ pub struct Ran {
 ///
 /// Its files stay in memory: the directory is only read, and nothing of the run is left on disk.
 pub fn record(program: &Program, namespace: Namespace, stop: &Stop) -> Result<Recording, Failure> {
-    Ok(record_well(program, namespace, None, stop)?.recording)
+    Ok(record_well(program, (namespace, Orphans::Ours), None, stop)?.recording)
+}
+
+/// The same in a process that has other threads and children, none of which notices: only what the program
+/// started is ended. Where this process may mount, nobody else sees the disk.
+pub fn record_beside(program: &Program, stop: &Stop) -> Result<Recording, Failure> {
+    let record = || {
+        let how = (namespace::of_thread(), Orphans::OfInit);
+        Ok(record_well(program, how, None, stop)?.recording)
+    };
+    thread::scope(|scope| {
+        let recorder = thread::Builder::new().name("plugpull-record".to_owned());
+        let recorder = recorder.spawn_scoped(scope, record);
+        let recorder = recorder.map_err(|e| Failure::system("start a thread", e))?;
+        recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The same with the program's calls counted.
@@ -67,7 +86,8 @@ pub fn record_counting(
     namespace: Namespace,
     stop: &Stop,
 ) -> Result<Ran, Failure> {
-    record_well(program, namespace, Some(Arc::new(Faults::new(&FaultPlan::default()))), stop)
+    let counting = Some(Arc::new(Faults::new(&FaultPlan::default())));
+    record_well(program, (namespace, Orphans::Ours), counting, stop)
 }
 
 /// Runs the program, without its setup, on a disk that holds `start`, with calls that fail as the plan
@@ -80,20 +100,21 @@ pub fn record_failing(
 ) -> Result<Ran, Failure> {
     let program = Program { setup: None, ..program.clone() };
     let faults = Some(Arc::new(Faults::new(plan)));
-    let (finished, seen) = perform(&program, namespace, start, faults, stop)?;
+    let how = (namespace, Orphans::Ours);
+    let (finished, seen) = perform(&program, how, start, faults, stop)?;
     finished.ran(&program, &seen)
 }
 
 /// A run that ends well, or else is a failure.
 fn record_well(
     program: &Program,
-    namespace: Namespace,
+    how: (Namespace, Orphans),
     faults: Option<Arc<Faults>>,
     stop: &Stop,
 ) -> Result<Ran, Failure> {
     let (start, special) = DiskImage::read_in_lazily(&program.dir)
         .map_err(|e| Failure::Usage(format!("cannot record there: {e}")))?;
-    let (finished, seen) = perform(program, namespace, start, faults, stop)?;
+    let (finished, seen) = perform(program, how, start, faults, stop)?;
     // Before how the program ended, as that is why it failed.
     if seen.out_of_memory {
         return Err(Failure::Machine(format!(
@@ -105,8 +126,12 @@ fn record_well(
         Ended::Exited(0) => {}
         Ended::TimedOut => return Err(did_not_end(program)),
         ended => {
+            let last_words = match finished.last_words.as_str() {
+                "" => String::new(),
+                words => format!("; its last words: {words}"),
+            };
             return Err(Failure::Program(format!(
-                "the program failed by itself, without any fault: {ended}"
+                "the program failed by itself, without any fault: {ended}{last_words}"
             )));
         }
     }
@@ -158,7 +183,7 @@ impl Finished {
 /// Mounts, runs, and unmounts.
 fn perform(
     program: &Program,
-    namespace: Namespace,
+    (namespace, orphans): (Namespace, Orphans),
     start: DiskImage,
     faults: Option<Arc<Faults>>,
     stop: &Stop,
@@ -166,9 +191,9 @@ fn perform(
     let disk = SimFs::on_machine_clock(start);
     let cpu = first_cpu();
     let mount = mount(program, namespace, &disk, cpu)?;
-    let _ = nix::sys::prctl::set_child_subreaper(true);
-    let ran = run_all(program, (&disk, &mount, faults.as_ref()), cpu, stop);
-    let left = processes::kill_children();
+    let family = Family::begin(orphans);
+    let ran = run_all(program, (&disk, &mount, faults.as_ref(), &family), cpu, stop);
+    let left = family.end();
     let calls = mount.calls();
     let hits: u64 = faults.iter().flat_map(|faults| faults.fired()).sum();
     let out_of_memory = mount.seen().out_of_memory;
@@ -222,11 +247,11 @@ pub(super) fn mount(
 /// Setup and program, one after the other; how the program ended, when, and with what last words.
 fn run_all(
     program: &Program,
-    (disk, mount, faults): (&SimFs, &Mount, Option<&Arc<Faults>>),
+    (disk, mount, faults, family): (&SimFs, &Mount, Option<&Arc<Faults>>, &Family),
     cpu: Option<usize>,
     stop: &Stop,
 ) -> Result<(Ended, Duration, String), Failure> {
-    set_up(program, disk, cpu, stop)?;
+    set_up(program, (disk, family), cpu, stop)?;
     if let Some(faults) = faults {
         let injected = mount.inject(Arc::clone(faults));
         injected.map_err(|e| Failure::system("let calls fail", e))?;
@@ -236,23 +261,23 @@ fn run_all(
         Prints::Nowhere => Some(LastWords::new(&mut command)?),
         _ => None,
     };
-    let (ended, took) = run(command, program, cpu, stop)?;
-    processes::bury_dead();
+    let (ended, took) = run(command, (program, family), cpu, stop)?;
+    family.bury_dead();
     Ok((ended, took, errors.map(LastWords::read).unwrap_or_default()))
 }
 
 /// Prepares the directory; what is there then is durable.
 pub(super) fn set_up(
     program: &Program,
-    disk: &SimFs,
+    (disk, family): (&SimFs, &Family),
     cpu: Option<usize>,
     stop: &Stop,
 ) -> Result<(), Failure> {
     let Some(setup) = &program.setup else { return Ok(()) };
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(setup).stdout(std::io::stderr());
-    let (ended, _) = run(command, program, cpu, stop)?;
-    processes::kill_children();
+    let (ended, _) = run(command, (program, family), cpu, stop)?;
+    family.end();
     match ended {
         Ended::Exited(0) => {}
         Ended::TimedOut => return Err(did_not_end(program)),
@@ -270,8 +295,11 @@ pub(super) fn command_of(program: &Program, mount: &Mount) -> Result<Command, Fa
     match program.marks {
         Marks::Stdout => drop(command.stdout(open_for_marks(&mount.stdout_path())?)),
         // What it prints is no promise, and not part of a report for machines.
-        _ if program.prints != Prints::ToStdout => drop(command.stdout(std::io::stderr())),
-        _ => {}
+        _ => match program.prints {
+            Prints::ToStdout => {}
+            Prints::ToStderr => drop(command.stdout(std::io::stderr())),
+            Prints::Nowhere => drop(command.stdout(Stdio::null())),
+        },
     }
     if program.marks != Marks::None {
         command.env("PLUGPULL_MARK", mount.marks_path());
@@ -299,10 +327,17 @@ pub(crate) fn absolute(name: &OsStr) -> PathBuf {
 /// Starts a command in the directory, in a process group of its own.
 pub(super) fn start(
     mut command: Command,
-    program: &Program,
+    (program, family): (&Program, &Family),
     cpu: Option<usize>,
 ) -> Result<Child, Failure> {
+    for (name, value) in &program.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command.current_dir(&program.dir).env("PLUGPULL_DIR", &program.dir).process_group(0);
+    family.adopt(&mut command);
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         // In a process group of its own it would be stopped when it reads from the terminal.
         command.stdin(Stdio::null());
@@ -322,12 +357,12 @@ pub(super) fn start(
 #[expect(clippy::disallowed_methods, reason = "a program that hangs is a matter of time")]
 fn run(
     command: Command,
-    program: &Program,
+    (program, family): (&Program, &Family),
     cpu: Option<usize>,
     stop: &Stop,
 ) -> Result<(Ended, Duration), Failure> {
     let began = Instant::now();
-    let mut child = start(command, program, cpu)?;
+    let mut child = start(command, (program, family), cpu)?;
     loop {
         if let Some(status) =
             child.try_wait().map_err(|e| Failure::system("wait for the program", e))?
@@ -400,53 +435,4 @@ fn on_cpu<T>(cpu: Option<usize>, start: impl FnOnce() -> T) -> T {
         let _ = sched_setaffinity(here, &before);
     }
     started
-}
-
-fn about(program: &Program, seconds: f64) -> About {
-    About {
-        plugpull: env!("CARGO_PKG_VERSION").to_owned(),
-        subject: program.name(),
-        command: program.command.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-        dir: program.dir.clone(),
-        seconds,
-        ..About::default()
-    }
-}
-
-/// What the mount could not see or play.
-fn unseen(seen: &Seen) -> Vec<String> {
-    let mut unseen = vec!["sync, syncfs and sync_file_range, which no mount hears of".to_owned()];
-    if seen.mapped_writes > 0 {
-        unseen.push(format!(
-            "when {} pages were stored through memory maps: they are taken to be stored when they were \
-             written back",
-            seen.mapped_writes
-        ));
-    }
-    for (what, count) in &seen.refused {
-        unseen.push(format!("{what}, refused {count} times"));
-    }
-    unseen
-}
-
-fn warnings(recording: &Recording, seen: &Seen, left: u64) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if left > 0 {
-        warnings.push(format!("{left} processes outlived the program and were killed"));
-    }
-    if !seen.direct_mmap {
-        warnings.push(
-            "this kernel maps no files of a direct mount (Linux 6.6 does): writes may be recorded in \
-             pieces"
-                .to_owned(),
-        );
-    }
-    if recording.marks_came_late() {
-        warnings.push(
-            "all lines were printed after the last change: does the program flush its output after \
-             each line?"
-                .to_owned(),
-        );
-    }
-    warnings
 }

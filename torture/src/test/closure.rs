@@ -2,13 +2,12 @@
 //!
 //! Each state is a disk of its own, so the closure may recover on it. Not for choosing states.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use faultfs::SimFs;
 
-use crate::check::{Verdict, Violation};
+use crate::check::{Verdict, judge_closure};
 use crate::search::{Asked, Judge};
 
 /// What is asked about each state: the disk, and the promises made before the power cut.
@@ -28,15 +27,7 @@ impl Closure<'_> {
     pub(super) fn verdict(&self, asked: &Asked) -> Verdict {
         let disk = SimFs::on(asked.image.clone());
         let marks = self.marks.get(..asked.marks as usize).unwrap_or(&self.marks);
-        let checked = catch_unwind(AssertUnwindSafe(|| (self.check)(&disk, marks)));
-        let message = match checked {
-            Ok(Ok(())) => return Verdict::Survived,
-            Ok(Err(message)) => message,
-            Err(panic) => format!("the check panicked: {}", text_of(&*panic)),
-        };
-        let line = message.lines().next_back().unwrap_or_default().to_owned();
-        let output = if line == message { Vec::new() } else { message.into_bytes() };
-        Verdict::Violated(Violation { message: line, output, ..Violation::default() })
+        judge_closure(|| (self.check)(&disk, marks))
     }
 }
 
@@ -74,9 +65,4 @@ impl Judge for Closure<'_> {
         }
         verdicts
     }
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

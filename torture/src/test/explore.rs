@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use faultfs::{CrashState, Event, Model, PersistOrder, SimFs};
 
 use super::closure::Closure;
+use super::program::ExploreProgram;
 use crate::check::Verdict;
 use crate::examine::{Plan, examine};
 use crate::exit::{Exit, Failure};
@@ -76,12 +78,12 @@ use crate::signals::Stop;
 /// in every run. What it does not look at is said by the report.
 #[derive(Clone, Debug)]
 pub struct Explore {
-    name: String,
+    pub(super) name: String,
     models: Vec<String>,
     fail_on: Vec<String>,
     bounds: Bounds,
     time: Option<Duration>,
-    jobs: usize,
+    pub(super) jobs: usize,
 }
 
 impl Explore {
@@ -154,6 +156,13 @@ impl Explore {
         self
     }
 
+    /// The same search for a program, which makes its system calls on a mounted disk: any command, with its
+    /// arguments and variables, and the directory in which it is to run as the one that is recorded. What a
+    /// [`Command`] does not tell of itself is not taken over: redirections, and `env_clear`.
+    pub fn program(self, command: &Command) -> ExploreProgram {
+        ExploreProgram::new(self, command)
+    }
+
     /// Runs the workload and looks at all that power cuts may leave of it. What comes before
     /// [`SimFs::begin_anew`] in the workload is durable. A workload that fails is [`Failure::Program`]; a check
     /// that fails on the finished run, from which nothing is lost, is [`Failure::Harness`].
@@ -187,15 +196,8 @@ impl Explore {
         workload: impl FnOnce(&SimFs) -> io::Result<()>,
         check: impl Fn(&SimFs, &[String]) -> Result<(), String> + Sync,
     ) -> Result<Result<(), String>, Failure> {
-        let state: CrashState =
-            token.parse().map_err(|e: faultfs::StateError| Failure::Usage(e.to_string()))?;
-        let model = self.plan()?.models.into_iter().find(|model| model.name == state.model());
-        let model = model.map_or_else(|| load(state.model()), Ok)?;
         let recording = self.record(workload)?;
-        let order = PersistOrder::new(&recording.trace, &model);
-        let failed = |e: faultfs::StateError| Failure::Usage(e.to_string());
-        let (image, window) = (state.image(&order).map_err(failed)?, state.find(&order));
-        let asked = Asked { image, marks: window.map_err(failed)?.0.marks() };
+        let asked = self.asked(token, &recording)?;
         let judge = Closure { check: &check, marks: marks(&recording), jobs: 1 };
         Ok(match judge.verdict(&asked) {
             Verdict::Violated(what) => Err(what.message),
@@ -203,7 +205,18 @@ impl Explore {
         })
     }
 
-    fn plan(&self) -> Result<Plan, Failure> {
+    /// The state of a run that a token names.
+    pub(super) fn asked(&self, token: &str, recording: &Recording) -> Result<Asked, Failure> {
+        let failed = |e: faultfs::StateError| Failure::Usage(e.to_string());
+        let state: CrashState = token.parse().map_err(failed)?;
+        let model = self.plan()?.models.into_iter().find(|model| model.name == state.model());
+        let model = model.map_or_else(|| load(state.model()), Ok)?;
+        let order = PersistOrder::new(&recording.trace, &model);
+        let (image, window) = (state.image(&order).map_err(failed)?, state.find(&order));
+        Ok(Asked { image, marks: window.map_err(failed)?.0.marks() })
+    }
+
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let models: Vec<Model> =
             self.models.iter().map(|name| load(name)).collect::<Result<_, _>>()?;
         let fail_on = fail_on(&self.fail_on, &models)?;
@@ -236,7 +249,7 @@ impl Explore {
 }
 
 /// The promises of a run, as the check is told them.
-fn marks(recording: &Recording) -> Vec<String> {
+pub(super) fn marks(recording: &Recording) -> Vec<String> {
     let text = |event: &Event| match event {
         Event::Mark(text) => Some(String::from_utf8_lossy(text).into_owned()),
         Event::Op { .. } => None,

@@ -1,8 +1,31 @@
 //! An outcome as a test tells it: the report for people, and a panic where something is wrong.
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::outcome::Outcome;
 use crate::report::check::human;
+
+/// The variable that CI sets to 1, so that nothing is skipped there unseen.
+const REQUIRE_ALL: &str = "PLUGPULL_REQUIRE_ALL";
+
+/// For a test that may run where programs cannot be recorded: it says there on standard error that nothing was
+/// measured, and gets nothing. With `PLUGPULL_REQUIRE_ALL=1`, which belongs into CI, it fails instead.
+///
+/// # Panics
+///
+/// With every other failure.
+#[track_caller]
+pub fn measured(outcome: Result<Outcome, Failure>) -> Option<Outcome> {
+    match outcome {
+        Ok(outcome) => Some(outcome),
+        Err(Failure::Machine(why))
+            if std::env::var_os(REQUIRE_ALL).is_none_or(|all| all != "1") =>
+        {
+            eprintln!("not measured: {why}");
+            None
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
 
 impl Outcome {
     /// The report as `plugpull check` prints it.

@@ -4,6 +4,7 @@
 //! runs), then asked for each state. Those that know the run need no process. Each lives in a
 //! file of its own. Not for the pool that asks them.
 
+mod closure;
 mod command;
 mod git;
 mod lines;
@@ -22,6 +23,8 @@ use faultfs::{DiskImage, Trace};
 
 use super::judge::Verdict;
 use super::spawn::Spawner;
+
+pub(crate) use closure::Ask;
 
 /// What looks at a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +198,15 @@ impl Prepared {
         self.0.needs_disk()
     }
 
+    /// A closure, with all Marks of the run.
+    pub(crate) fn closure(ask: Box<Ask>, marks: Vec<String>) -> Self {
+        Self(Arc::new(closure::Closure::new(ask, marks)))
+    }
+
+    pub(super) fn is_told_where(&self) -> bool {
+        self.0.is_told_where()
+    }
+
     pub(super) fn judge(&self, state: &mut State) -> io::Result<Verdict> {
         self.0.judge(state)
     }
@@ -217,6 +229,11 @@ trait Judge: Send + Sync {
     /// Whether the state must be on disk.
     fn needs_disk(&self) -> bool {
         true
+    }
+
+    /// Whether it is told where the state is, so that it need not be at the recorded path.
+    fn is_told_where(&self) -> bool {
+        false
     }
 
     /// Looks at one state. An error means that the next states cannot be trusted as they are.
