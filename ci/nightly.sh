@@ -28,19 +28,8 @@ PLUGPULL_CASES=1 suite every_fault
 # Programs on the mounted disk: minutes of random I/O, and large ones that must come to what they come to
 # beside it.
 PLUGPULL_LONG=1 PLUGPULL_FSX_SECONDS=600 suite mount
-# A program with all its barriers, killed and cut off its power for minutes.
-live=$(mktemp -d)
-mkdir "$live/data"
-echo 'value 0' > "$live/data/f"
-cat > "$live/checker.sh" << 'END'
-last=$(tail -n 1 "$PLUGPULL_MARKS"); read -r _ n < f; test "$n" -ge "${last:-0}"
-END
-cat > "$live/program.sh" << 'END'
-read -r _ n < f; n=$((n + 1)); echo "value $n" > t; sync t; mv t f; sync .; echo "$n"
-END
-plugpull torture --dir "$live/data" --rounds 1000000 --duration "$budget" \
-  --checker "sh $live/checker.sh" -- sh "$live/program.sh"
-rm -r "$live"
+# The sample programs killed and cut off their power, live: those with all their barriers for ten minutes.
+step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-subjects -- --live=600
 # Large programs under `plugpull check`, and how much memory they take.
 step ci/scale.sh
 step cargo bench --locked -p plugpull-benches --no-fail-fast

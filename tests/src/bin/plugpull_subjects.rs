@@ -1,11 +1,13 @@
 //! Runs the sample programs of `tests/subjects` under `plugpull check` and says where they differ from
 //! what is expected. Prints the table of docs/findings.md; with `--check`, says whether that is up to
 //! date; with names, runs only the forms whose names contain one of them; with `--quick`, leaves
-//! out those that take long.
+//! out those that take long. `--live=SECONDS` lets them live under `plugpull torture` instead, all together for
+//! about so long.
 #![expect(clippy::disallowed_methods, reason = "it reads a document of the project, no store")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use plugpull_tests::subjects::{self, Form, Observed};
 
@@ -30,6 +32,12 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
     if flag("--quick") {
         forms.retain(|form| !form.expected.slow);
     }
+    if let Some(time) = arguments.iter().find_map(|word| word.strip_prefix("--live=")) {
+        let seconds: u64 = time.parse().map_err(|_| format!("--live={time}: no seconds"))?;
+        let many = u32::try_from(forms.len()).unwrap_or(u32::MAX).max(1);
+        let time = Duration::from_secs(seconds) / many;
+        return Ok(live(&plugpull, &forms, &bin, time));
+    }
     let (mut rows, mut wrong) = (Vec::new(), 0);
     for form in forms {
         let observed = subjects::observe(&plugpull, &form, &bin);
@@ -47,6 +55,26 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lets each form live for this time.
+fn live(plugpull: &Path, forms: &[Form], bin: &Path, time: Duration) -> ExitCode {
+    let mut wrong = 0;
+    for form in forms {
+        let lived = subjects::live(plugpull, form, bin, (time, u64::MAX));
+        let [rounds, cuts, losses] = lived.clean;
+        let found = lived.found_after.map(|round| format!(", found in round {round}"));
+        eprintln!(
+            "{:<40} {rounds:>7} rounds without a violation, {losses} of {cuts} power cuts lost something{}",
+            form.name,
+            found.unwrap_or_default()
+        );
+        for what in &lived.wrong {
+            eprintln!("    {what}");
+        }
+        wrong += lived.wrong.len();
+    }
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The program under test: `$PLUGPULL`, or the one that was built with this one.

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "it looks at programs and starts them, no store")]
 
 mod expected;
+mod live;
 mod observed;
 mod table;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use expected::{Expected, Form, forms};
+pub use live::{Lived, live};
 pub use observed::{Observed, observe};
 pub use table::{document, kept, render};
 

@@ -1,8 +1,14 @@
 //! `plugpull torture -- PROGRAM`: what a missing barrier loses is found while the program lives, a program with
 //! all its barriers passes, and a seed is a campaign. Not for the reference store's torture run.
 
+use std::path::Path;
+use std::time::Duration;
+
+use plugpull_tests::subjects::{self, Form};
+
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines, token};
-use crate::program::Ended;
+use crate::machine::not_measured;
+use crate::program::{Ended, PLUGPULL};
 
 /// Counts on from what is there; the number must never go back.
 const COUNTS: &str = "read word n < f; for i in 1 2 3; do n=$((n + 1)); echo value $n > f.tmp; BARRIERS echo $n; done";
@@ -61,12 +67,56 @@ fn with_all_barriers_nothing_is_found_and_a_seed_is_a_campaign() {
     }
 }
 
+/// Rows counted on from what is there; each is promised once its transaction has ended.
+const ROWS: &str = "for i in 1 2 3; do n=$(sqlite3 app.db 'PRAGMA synchronous=SYNC; \
+    INSERT INTO t SELECT count(*) + 1 FROM t; SELECT max(x) FROM t;') || exit 1; echo $n; done";
+
+/// SQLite by its documentation: FULL may lose what was committed last, EXTRA does not.
+#[test]
+fn sqlite_loses_a_commit_with_full_and_none_with_extra() {
+    let Some(case) = Case::new() else { return };
+    if !Path::new("/usr/bin/sqlite3").exists() {
+        return not_measured("there is no sqlite3").unwrap_or_default();
+    }
+    let rows = "last=$(tail -n 1 $PLUGPULL_MARKS); n=$(sqlite3 app.db 'SELECT count(*) FROM t'); \
+        test \"$n\" -ge \"${last:-0}\" && exit 0; echo \"$n rows of $last\"; exit 1";
+    let checker = case.script("checker.sh", rows);
+    let setup = "sqlite3 app.db 'CREATE TABLE t(x)'";
+    let more = ["--setup", setup, "--checker", "sqlite:app.db", "--rounds", "60", "--seed", "5"];
+    for (synchronous, code) in [("FULL", 100), ("EXTRA", 0)] {
+        let program = ROWS.replace("SYNC", synchronous);
+        let ended = torture(&case, &program, &checker, &[&JSON[..], &more].concat());
+        ended.assert(code, &[]);
+    }
+}
+
+/// What `check` finds in the sample programs is found live as well, and nothing is where it finds nothing. All of
+/// them are run by `plugpull-subjects --live=600`.
+#[test]
+fn the_sample_programs_are_told_apart_live() {
+    let Some(case) = Case::new() else { return };
+    subjects::build(&case.path("bin")).unwrap();
+    let rounds = (Duration::from_secs(30), 20);
+    let quick = ["03-rename-without-dirsync", "06-append", "09-commit-by-unlink", "11-ack-first"];
+    let is_quick = |form: &Form| quick.iter().any(|name| form.name.starts_with(name));
+    let mut found = 0;
+    for form in subjects::forms().unwrap().iter().filter(|form| is_quick(form)) {
+        let lived = subjects::live(Path::new(PLUGPULL), form, &case.path("bin"), rounds);
+        assert_eq!(lived.wrong, Vec::<String>::new(), "{}", form.name);
+        found += u32::from(lived.found_after.is_some());
+        let [rounds, _, losses] = lived.clean;
+        assert!(rounds == 0 || rounds == 20 && losses > 1, "{}: {lived:?}", form.name);
+    }
+    assert_eq!(found, 4);
+}
+
 #[test]
 fn a_broken_control_and_arguments_that_do_not_fit_are_told() {
     let Some(case) = Case::new() else { return };
     torture(&case, "exit 3", "true", &[]).assert(101, &["by itself", "exit status 3"]);
     let twice = "test -e made && exit 4; touch made";
-    torture(&case, twice, "true", &[]).assert(101, &["started again", "exit status 4"]);
+    torture(&case, twice, "true", &[]).assert(101, &["started again", "exit status 4", "--afresh"]);
+    torture(&case, twice, "true", &["--afresh", "--rounds", "5"]).assert(0, &[]);
     torture(&case, CAREFUL, "false", &[]).assert(102, &["nothing was lost"]);
     torture(&case, CARELESS, "true", &["--commits", "5"]).assert(2, &["--commits"]);
     case.run(&["torture", "--rounds", "5"]).assert(2, &["COMMAND"]);

@@ -41,6 +41,12 @@ const KILL: &str = "sequential";
 /// One in so many power cuts loses all that is pending.
 const ALL_LOST: u32 = 8;
 
+/// How often a set that loses nothing is drawn again.
+const DRAWS: usize = 4;
+
+/// The second start of the control.
+const AGAIN: &str = "when it is started again on what it left itself";
+
 /// What a campaign is to do.
 struct Campaign<'a> {
     args: &'a TortureArgs,
@@ -101,12 +107,12 @@ impl Campaign<'_> {
                 Err(failure) => return Err(failure),
                 Ok(round) => {
                     teller.round(&round)?;
-                    if round.violation.is_none() {
-                        continue;
-                    }
+                    let violated = round.violation.is_some();
                     // What comes after a broken start would tell nothing.
-                    live = self.live(&self.start, &[]);
-                    if !self.args.live.keep_going {
+                    if violated || self.args.live.afresh {
+                        live = self.live(&self.start, &[]);
+                    }
+                    if violated && !self.args.live.keep_going {
                         break;
                     }
                 }
@@ -129,15 +135,17 @@ impl Campaign<'_> {
         Live::new(&self.program, self.namespace, start, marks)
     }
 
-    /// Twice without any fault, the second time on what the first left: the program must end well, and the
-    /// checker pass.
+    /// Twice without any fault, the second time on what the first left, unless that never comes: the program must
+    /// end well, and the checker pass.
     fn control(&self, plans: &mut Plans) -> Result<(), Failure> {
         let live = self.live(&self.start, &[]);
-        for which in ["by itself", "when it is started again on what it left itself"] {
+        let again = (AGAIN, "; --afresh is for programs that do not go on where they were");
+        let starts = [("by itself", ""), again];
+        for (which, remedy) in starts.into_iter().take(if self.args.live.afresh { 1 } else { 2 }) {
             let before = live.events();
             if let RunEnd::Failed(how) = live.run(usize::MAX, &self.stop)? {
                 return Err(Failure::Program(format!(
-                    "the program failed {which}, without any fault: {how}"
+                    "the program failed {which}, without any fault: {how}{remedy}"
                 )));
             }
             let recording = live.recording(&self.args.live.checker);
@@ -152,7 +160,7 @@ impl Campaign<'_> {
                 return Err(Failure::Interrupted);
             }
             return Err(Failure::Harness(format!(
-                "the checker fails where nothing was lost: {why}"
+                "the checker fails where nothing was lost: {why}{remedy}"
             )));
         }
         Ok(())
@@ -187,7 +195,7 @@ impl Campaign<'_> {
         let survives = match plan.what {
             What::Kill | What::Finish => vec![true; pending],
             What::Cut(_) if rng.u32(..ALL_LOST) == 0 => vec![false; pending],
-            What::Cut(_) => random_set(&window, rng),
+            What::Cut(_) => lossy_set(&window, rng),
         };
         let state = CrashState::new(&window, &survives);
         let image = state.image(&order).map_err(|e| Failure::Usage(e.to_string()))?;
@@ -226,6 +234,19 @@ impl Campaign<'_> {
         let verdict = pool.judge(asked, &|| self.stop.asked()).pop();
         Ok(verdict.unwrap_or_else(Verdict::given_up))
     }
+}
+
+/// A random legal set, drawn again a few times where it loses nothing of what is pending: that is what kills
+/// are for.
+fn lossy_set(window: &Window<'_>, rng: &mut Rng) -> Vec<bool> {
+    let mut survives = random_set(window, rng);
+    for _ in 0..DRAWS {
+        if survives.iter().any(|survives| !survives) {
+            break;
+        }
+        survives = random_set(window, rng);
+    }
+    survives
 }
 
 /// Whether this is for machines.

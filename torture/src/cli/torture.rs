@@ -64,6 +64,10 @@ pub struct LiveArgs {
     /// Of a program: how often it is started
     #[arg(long, default_value_t = 100, requires = "command")]
     pub rounds: u64,
+    /// Of a program: each round begins with the directory as the setup left it, instead of what the round before
+    /// left; for programs that do not go on where they were
+    #[arg(long, requires = "command")]
+    pub afresh: bool,
     /// Of a program: models of the disk, of which each power cut draws one [default: ext4, xfs and btrfs]
     #[arg(long, requires = "command")]
     pub model: Vec<String>,
