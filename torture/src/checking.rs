@@ -23,7 +23,7 @@ use crate::orphans::Orphans;
 use crate::outcome::{Outcome, told};
 use crate::record::{Recording, marks_of, record};
 use crate::record_command::tell_unchanged;
-use crate::recrash::{Recrash, Recrashed, recrash};
+use crate::recrash::{Recoveries, Recrash, Recrashed, recrash};
 use crate::report::check::{self as report, Report, Reports};
 use crate::request::{Look, Request, checkers, usage};
 use crate::results::Results;
@@ -58,6 +58,8 @@ pub(crate) struct Known {
     pub(crate) keeping: Option<Keeping>,
     /// Which states are judged.
     pub(crate) share: Share,
+    /// The recoveries that were recorded, for second crashes.
+    pub(crate) recoveries: Recoveries,
 }
 
 impl Checking {
@@ -138,6 +140,7 @@ impl Checking {
     ) -> Result<Outcome, Failure> {
         let mut outcome = told(&look.subject, recording, &look.plan, jobs(look, recording));
         outcome.bound.partition = self.partition.map(|part| part.to_string());
+        outcome.bound.recrash = look.recrash;
         report::start(&mut io::stdout().lock(), self.format, &outcome)?;
         if recording.ops() == 0 {
             tell_unchanged(recording);
@@ -151,7 +154,8 @@ impl Checking {
             None => Known { share, ..Known::default() },
             Some(results) => {
                 let (verdicts, keeping) = results.open(recording, &outcome.bound)?;
-                Known { verdicts, keeping: Some(keeping), share }
+                let recoveries = Recoveries::In(results.recoveries(&look.subject));
+                Known { verdicts, keeping: Some(keeping), share, recoveries }
             }
         };
         let outcome = look_at(look, (recording, saved), (outcome, known), stop)?;
@@ -227,7 +231,8 @@ pub(crate) fn look_at(
     });
     let second = match &examined {
         Ok(examined) if look.recrash > 0 => {
-            Some(second_crashes(look, recording, (examined, &mut book), stop)?)
+            let known = (&known.recoveries, &mut book);
+            Some(second_crashes(look, recording, (examined, known), stop)?)
         }
         _ => None,
     };
@@ -257,12 +262,12 @@ pub(crate) fn look_at(
 fn second_crashes(
     look: &Look,
     recording: &Recording,
-    (examined, book): (&Examined, &mut Book<'_>),
+    (examined, (recoveries, book)): (&Examined, (&Recoveries, &mut Book<'_>)),
     stop: &Stop,
 ) -> Result<Recrashed, Failure> {
     let setup = setup(recording, look.timeout, 1, stop)?;
     let (trace, plan, one_in) = (&recording.trace, &look.plan, look.recrash);
-    let what = Recrash { trace, plan, one_in, setup: &setup, stop };
+    let what = Recrash { trace, plan, one_in, recoveries, setup: &setup, stop };
     let mut heartbeat = Heartbeat::new();
     Ok(recrash(&what, examined, book, &mut |found| {
         heartbeat.beat(|_| {

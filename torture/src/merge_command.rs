@@ -16,6 +16,7 @@ use crate::explore::{Bounds, Tier};
 use crate::models_command::load;
 use crate::namespace;
 use crate::outcome::{Bound, Outcome, told};
+use crate::recrash::Recoveries;
 use crate::report::check::{self as report, Reports};
 use crate::request::Look;
 use crate::results::{Gathered, gather};
@@ -55,13 +56,15 @@ fn merge(
     let recording = &gathered.recording;
     let outcome = told(&look.subject, recording, &look.plan, jobs(look, recording));
     report::start(&mut io::stdout().lock(), checking.format, &outcome)?;
-    let known = Known { verdicts: gathered.known, keeping: None, share: Share::Known };
+    let recoveries = Recoveries::Brought(gathered.recoveries);
+    let (verdicts, share) = (gathered.known, Share::Known);
+    let known = Known { verdicts, keeping: None, share, recoveries };
     look_at(look, (recording, Some(&gathered.path)), (outcome, known), stop)
 }
 
 /// The states that the shards looked at.
 fn look(args: &MergeArgs, gathered: &Gathered, own: &[Model]) -> Result<Look, Failure> {
-    let Bound { models, fail_on, tier, window, budget, seed, .. } = gathered.bound.clone();
+    let Bound { models, fail_on, tier, window, budget, seed, recrash, .. } = gathered.bound.clone();
     let model = |name: &String| match own.iter().find(|model| model.name == *name) {
         Some(model) => Ok(model.clone()),
         None => load(name),
@@ -80,7 +83,7 @@ fn look(args: &MergeArgs, gathered: &Gathered, own: &[Model]) -> Result<Look, Fa
         plan,
         timeout: args.timeout,
         jobs: args.jobs,
-        recrash: 0,
+        recrash,
         keep_states: args.keep_states.clone(),
     })
 }

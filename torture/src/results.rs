@@ -61,6 +61,11 @@ impl Results {
         Place::of(&self.dir, subject).recording
     }
 
+    /// Where recoveries in states of a program are.
+    pub fn recoveries(&self, subject: &str) -> PathBuf {
+        Place::of(&self.dir, subject).recoveries
+    }
+
     /// Keeps a recording, unless there is one already: verdicts say which run they are of.
     pub fn take_in(&self, recording: &Recording) -> Result<(), Failure> {
         let path = self.recording(&recording.about.subject);
@@ -102,18 +107,20 @@ pub struct Gathered {
     pub bound: Bound,
     /// All verdicts.
     pub known: BTreeMap<Key, Verdict>,
+    /// Where the shards' recoveries are.
+    pub recoveries: Vec<PathBuf>,
 }
 
 /// Puts directories of results together, program by program in the order of their names. Says which parts
 /// of the states are missing.
 pub fn gather(dirs: &[PathBuf]) -> Result<(Vec<Gathered>, Vec<String>), Failure> {
-    let mut all: BTreeMap<String, (Place, Vec<Verdicts>)> = BTreeMap::new();
+    let mut all: BTreeMap<String, (Vec<Place>, Vec<Verdicts>)> = BTreeMap::new();
     for dir in dirs {
         for place in Place::all(dir)? {
             let read = Verdicts::load(&place.verdicts)?;
-            let (_, of) =
-                all.entry(read.header.subject.clone()).or_insert_with(|| (place, Vec::new()));
-            of.push(read);
+            let (places, parts) = all.entry(read.header.subject.clone()).or_default();
+            places.push(place);
+            parts.push(read);
         }
     }
     if all.is_empty() {
@@ -124,17 +131,19 @@ pub fn gather(dirs: &[PathBuf]) -> Result<(Vec<Gathered>, Vec<String>), Failure>
     }
     let mut missing = Vec::new();
     let mut gathered = Vec::new();
-    for (subject, (place, parts)) in all {
+    for (subject, (places, parts)) in all {
         missing.extend(absent(&subject, &parts)?);
-        gathered.push(one(place, parts)?);
+        gathered.push(one(&places, parts)?);
     }
     Ok((gathered, missing))
 }
 
-fn one(place: Place, parts: Vec<Verdicts>) -> Result<Gathered, Failure> {
-    let recording = Recording::load(&place.recording)?;
+fn one(places: &[Place], parts: Vec<Verdicts>) -> Result<Gathered, Failure> {
     let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else { return Err(Failure::Usage("no results".to_owned())) };
+    let (Some(place), Some(first)) = (places.first(), parts.next()) else {
+        return Err(Failure::Usage("no results".to_owned()));
+    };
+    let recording = Recording::load(&place.recording)?;
     let Verdicts { header, mut known, .. } = first;
     for part in parts {
         header.is_of_one_run_with(&part.header).map_err(Failure::Usage)?;
@@ -142,13 +151,15 @@ fn one(place: Place, parts: Vec<Verdicts>) -> Result<Gathered, Failure> {
         if apart(&header.bound) != apart(&part.header.bound) {
             return Err(Failure::Usage(format!(
                 "the results of {} have other bounds: all parts need the same models, tier, window, \
-                 budget and seed",
+                 budget, seed and --recrash",
                 header.subject
             )));
         }
         known.extend(part.known);
     }
-    Ok(Gathered { recording, path: place.recording, bound: header.bound, known })
+    let (path, bound) = (place.recording.clone(), header.bound);
+    let recoveries = places.iter().map(|place| place.recoveries.clone()).collect();
+    Ok(Gathered { recording, path, bound, known, recoveries })
 }
 
 /// Which parts nobody brought, in words. Parts of several partitions are not mixed.

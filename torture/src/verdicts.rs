@@ -25,6 +25,7 @@ const VERSION: u32 = 1;
 /// How the file names end.
 const VERDICTS: &str = "verdicts";
 const RECORDING: &str = "plug";
+const RECOVERIES: &str = "recoveries";
 
 /// What the verdicts are about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +94,8 @@ pub struct Place {
     pub recording: PathBuf,
     /// Its verdicts.
     pub verdicts: PathBuf,
+    /// The directory of recoveries in its states.
+    pub recoveries: PathBuf,
 }
 
 impl Place {
@@ -100,7 +103,8 @@ impl Place {
     pub fn of(dir: &Path, subject: &str) -> Self {
         let name = subject.replace(['/', '\0'], "_");
         let file = |extension: &str| dir.join(format!("{name}.{extension}"));
-        Self { recording: file(RECORDING), verdicts: file(VERDICTS) }
+        let (recording, verdicts) = (file(RECORDING), file(VERDICTS));
+        Self { recording, verdicts, recoveries: file(RECOVERIES) }
     }
 
     /// All that a directory of results holds, in the order of their names.
@@ -110,7 +114,11 @@ impl Place {
         let paths = entries.flatten().map(|entry| entry.path());
         let mut found: Vec<_> = paths
             .filter(|path| path.extension().is_some_and(|extension| extension == VERDICTS))
-            .map(|path| Self { recording: path.with_extension(RECORDING), verdicts: path })
+            .map(|path| Self {
+                recording: path.with_extension(RECORDING),
+                recoveries: path.with_extension(RECOVERIES),
+                verdicts: path,
+            })
             .collect();
         found.sort_by(|a, b| a.verdicts.cmp(&b.verdicts));
         Ok(found)

@@ -27,6 +27,21 @@ impl Check {
         Self { image: DiskImage::new(), kinds }
     }
 
+    /// With a start image that is known.
+    pub(super) fn over(start: &DiskImage) -> Self {
+        let mut check = Self { image: start.clone(), ..Self::new() };
+        let mut dirs = vec![DiskImage::ROOT];
+        while let Some(dir) = dirs.pop() {
+            for (_, inode) in start.entries(dir) {
+                let Some(kind) = start.kind(inode) else { continue };
+                if check.kinds.insert(inode, kind).is_none() && kind == FileKind::Dir {
+                    dirs.push(inode);
+                }
+            }
+        }
+        check
+    }
+
     /// The start image, once it is complete.
     pub(super) fn image(&self) -> &DiskImage {
         &self.image

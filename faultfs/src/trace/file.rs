@@ -155,6 +155,12 @@ impl<R: Read> TraceReader<R> {
         }
     }
 
+    /// Takes this for the start image, of a trace that was written without it because whoever reads it has it.
+    #[must_use]
+    pub fn over(self, start: &DiskImage) -> Self {
+        Self { check: Check::over(start), ..self }
+    }
+
     /// What was noted about the run.
     pub fn notes(&self) -> &Notes {
         &self.notes

@@ -72,6 +72,19 @@ fn a_trace_is_read_back() {
 }
 
 #[test]
+fn a_trace_whose_start_was_left_out_is_read_over_it_and_over_no_other() {
+    let trace = small();
+    let without = Trace { start: DiskImage::new(), events: trace.events.clone() };
+    let bytes = bytes_of(&without);
+    let read = |start: &DiskImage| -> Result<Vec<Event>, TraceError> {
+        let mut reader = TraceReader::begin(&bytes[..])?.over(start);
+        std::iter::from_fn(|| reader.event().transpose()).collect()
+    };
+    assert_eq!(read(&trace.start).unwrap(), trace.events);
+    assert!(read(&DiskImage::new()).is_err());
+}
+
+#[test]
 fn every_changed_byte_is_an_error_that_names_its_place() {
     let good = bytes_of(&small());
     for at in 0..good.len() {

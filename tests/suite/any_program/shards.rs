@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use plugpull_tests::subjects;
 use serde_json::Value;
 
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines};
@@ -80,6 +81,55 @@ fn shards_put_together_are_the_single_run() {
         // Each had something to do, and none had everything.
         let all = told(&single).iter().filter_map(|line| line["survived"].as_u64()).sum::<u64>();
         assert!(judged.iter().all(|n| *n > 0), "{judged:?} of {all}");
+    }
+}
+
+/// The same without the tokens of recoveries, which whoever records one runs anew.
+fn told_twice(ended: &Ended) -> Vec<Value> {
+    let mut told = told(ended);
+    for line in told.iter_mut().filter(|line| line["event"] == "finding") {
+        line["token"] = Value::Null;
+    }
+    told
+}
+
+/// Second power cuts: each shard records the recoveries in its own states.
+#[test]
+fn second_power_cuts_of_shards_put_together_are_the_single_run() {
+    let script = |form: &str, name: &str| {
+        let path = subjects::directory().join("15-recovery").join(form).join(name);
+        path.to_str().unwrap().to_owned()
+    };
+    for (form, exit) in [("buggy", 100), ("fixed", 0)] {
+        let Some(case) = Case::new() else { return };
+        let [setup, checker, run] = ["setup", "check", "run"].map(|name| script(form, name));
+        let recrash = ["--setup", &setup, "--model", "xfs", "--recrash", "1"];
+        let base = [&recrash[..], &["--results", "base", "--record-only"]].concat();
+        case.run(&check(&checker, &run, &base)).assert(0, &[]);
+        let explore = ["explore", "base/run.plug", "--model", "xfs", "--recrash", "1"];
+        let single = case.run(&[&explore[..], &JSON].concat());
+        single.assert(exit, &[]);
+        let mut recorded = Vec::new();
+        for m in 1..=2 {
+            let (dir, part) = (format!("part-{m}"), format!("hash:{m}/2"));
+            copy(&case, "base", &dir);
+            let more = ["--results", &dir, "--resume", "--partition", &part];
+            let shard = case.run(&check(&checker, &run, &[&recrash[..], &more].concat()));
+            assert!([0, 100].contains(&shard.code.unwrap()), "{shard:#?}");
+            recorded.push(shard.events("end")[0]["recrash"]["recorded"].as_u64().unwrap());
+        }
+        let merged = case.run(&[&["merge", "part-1", "part-2"][..], &JSON].concat());
+        merged.assert(exit, &[]);
+        assert_eq!(told_twice(&merged), told_twice(&single));
+        let all = single.events("end")[0]["recrash"]["recorded"].as_u64().unwrap();
+        assert!(recorded.iter().all(|n| (1..all).contains(n)), "{recorded:?} of {all}");
+        // The recoveries of a shard that is gone are missed.
+        fs::remove_dir_all(case.path("part-2/run.recoveries")).unwrap();
+        let lacking = case.run(&[&["merge", "part-1", "part-2"][..], &JSON].concat());
+        assert_eq!(lacking.code, Some(if exit == 0 { 5 } else { exit }), "{lacking:#?}");
+        let told = &lacking.events("end")[0]["recrash"];
+        assert!(told["not_measured"].as_u64() > Some(0), "{told}");
+        assert!(told["hindered"].as_str().unwrap().contains("no shard"), "{told}");
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Difference {
 }
 
 /// Compares what the program `saw` with what is `left`.
-pub(super) fn differing(saw: &DiskImage, left: &DiskImage) -> Differing {
+pub(crate) fn differing(saw: &DiskImage, left: &DiskImage) -> Differing {
     let all = saw.diff(left);
     let paths = all.iter().take(MOST).map(|difference| {
         let path = difference.path.to_string_lossy().into_owned();

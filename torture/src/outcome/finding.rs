@@ -101,12 +101,7 @@ pub struct TrialTold {
 impl FindingTold {
     /// The events that tell most, each with whether some are left out before it.
     pub fn lines(&self) -> impl Iterator<Item = (bool, &TaleLine)> {
-        let mut next = None;
-        self.tale.iter().map(move |line| {
-            let gap = next.is_some_and(|next| next != line.event);
-            next = Some(line.event + 1);
-            (gap, line)
-        })
+        with_gaps(&self.tale)
     }
 
     /// What is missing, in a sentence.
@@ -129,6 +124,16 @@ impl FindingTold {
             None => "the budget ended before barriers were tried".to_owned(),
         }
     }
+}
+
+/// The lines of a tale, each with whether some are left out before it.
+pub(super) fn with_gaps(tale: &[TaleLine]) -> impl Iterator<Item = (bool, &TaleLine)> {
+    let mut next = None;
+    tale.iter().map(move |line| {
+        let gap = next.is_some_and(|next| next != line.event);
+        next = Some(line.event + 1);
+        (gap, line)
+    })
 }
 
 impl TrialTold {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
+pub(crate) use difference::differing;
 pub use difference::{Difference, Differing};
 pub use finding::{FindingTold, RemedyTold, TaleLine, TrialTold};
 pub use recrash::{RecrashTold, SecondCrash};
@@ -83,6 +84,9 @@ pub struct Bound {
     pub budget: u64,
     /// Seed of the sample.
     pub seed: u64,
+    /// In one of how many states the power was cut again; 0 is in none.
+    #[serde(default)]
+    pub recrash: u64,
     /// Which part of the states was judged, if not all.
     #[serde(default)]
     pub partition: Option<String>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::finding::with_gaps;
 use super::{TaleLine, counted};
 
 /// What was looked at of recoveries.
@@ -46,8 +47,21 @@ pub struct SecondCrash {
     pub events: usize,
     /// Those that tell most.
     pub tale: Vec<TaleLine>,
+    /// Which of these make others durable.
+    #[serde(default)]
+    pub barriers: Vec<usize>,
+    /// Before which operations of the recovery the missing barrier was put.
+    #[serde(default)]
+    pub before_events: Vec<usize>,
     /// The recording of the recovery, of which the finding's token is.
     pub recording: PathBuf,
+}
+
+impl SecondCrash {
+    /// The operations that tell most, each with whether some are left out before it.
+    pub fn lines(&self) -> impl Iterator<Item = (bool, &TaleLine)> {
+        with_gaps(&self.tale)
+    }
 }
 
 impl RecrashTold {

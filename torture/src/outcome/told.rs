@@ -45,6 +45,7 @@ pub fn told(subject: &str, recording: &Recording, plan: &Plan, jobs: usize) -> O
             window: plan.bounds.window,
             budget: plan.bounds.budget,
             seed: plan.bounds.seed,
+            recrash: 0,
             partition: None,
             jobs,
         },

@@ -7,9 +7,11 @@
 
 mod after;
 mod causes;
+mod kept;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +22,12 @@ use crate::check::{Setup, Verdict, can_write, record_checkers};
 use crate::clock::Deadline;
 use crate::examine::{Examined, Plan};
 use crate::explore::{Bounds, State, Tier, explore_until};
+use crate::outcome::RecrashTold;
 use crate::search::{Asked, Book, Key, Searched, search};
 use crate::signals::Stop;
 use after::After;
 pub use causes::Second;
+pub use kept::Recoveries;
 
 /// Most states of one recovery under one model. Few have as many: a recovery is a few calls.
 const MOST: u64 = 256;
@@ -42,6 +46,8 @@ pub struct Recrash<'r> {
     pub plan: &'r Plan,
     /// In one of how many states.
     pub one_in: u64,
+    /// Those that are recorded already.
+    pub recoveries: &'r Recoveries,
     /// What checkers are run with.
     pub setup: &'r Setup,
     /// Whether to end early.
@@ -51,34 +57,10 @@ pub struct Recrash<'r> {
 /// What second crashes showed.
 #[derive(Default)]
 pub struct Recrashed {
-    /// In one of how many states it was looked.
-    pub one_in: u64,
-    /// Distinct states that survived the first crash.
-    pub survived: u64,
-    /// Those of them in which the checkers were recorded.
-    pub recorded: u64,
-    /// Those in which they wrote something: recoveries.
-    pub recoveries: u64,
-    /// Distinct states after a second crash that were judged, each recovery's by itself.
-    pub judged: u64,
-    /// Those with a violation, those of each model by itself.
-    pub violated: u64,
-    /// Recoveries of which not all that was asked for was looked at, as they have too many states.
-    pub too_large: u64,
-    /// States that survived when they were judged, and did not while the checkers were recorded.
-    pub unsteady: u64,
-    /// What was said of the first of them.
-    pub unsteady_message: Option<String>,
-    /// States in which the checkers could not be recorded.
-    pub not_measured: u64,
-    /// Why, of the first.
-    pub hindered: Option<String>,
-    /// Whether all chosen states were looked at.
-    pub complete: bool,
+    /// What was looked at, and how much of it was violated.
+    pub counts: RecrashTold,
     /// The causes of violations.
     pub findings: Vec<Second>,
-    /// Violations that were not looked into.
-    pub unexplained: u64,
 }
 
 /// A recovery that was recorded.
@@ -103,20 +85,21 @@ pub fn recrash(
     what: &Recrash<'_>,
     examined: &Examined,
     book: &mut Book<'_>,
-    progress: &mut dyn FnMut(&Recrashed),
+    progress: &mut dyn FnMut(&RecrashTold),
 ) -> Recrashed {
     let deadline = Deadline::after(what.plan.time.map(|time| (time / 2).max(LEAST)));
     let ends = || what.stop.asked() || deadline.is_over();
-    let found = Recrashed { one_in: what.one_in, ..Recrashed::default() };
+    let found = RecrashTold { one_in: what.one_in, ..RecrashTold::default() };
     let (known, done, suspects) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
     let mut walk = Walk { what, book, known, done, suspects, found, ends: &ends, progress };
     walk.found.complete = walk.all(&examined.orders).is_continue();
-    let Walk { mut found, suspects, .. } = walk;
+    let Walk { found: mut counts, suspects, .. } = walk;
     let more = what.plan.time.map(|time| (time / 2).max(LEAST));
     let deadline = Deadline::after(more);
     let ends = || what.stop.asked() || deadline.is_over();
-    (found.findings, found.unexplained) = causes::group(what, suspects, book, &ends);
-    found
+    let (findings, unexplained) = causes::group(what, suspects, book, &ends);
+    counts.unexplained = unexplained;
+    Recrashed { counts, findings }
 }
 
 struct Walk<'w, 'j> {
@@ -127,9 +110,9 @@ struct Walk<'w, 'j> {
     /// What was looked at already: under which model, and what began the recovery.
     done: BTreeSet<(usize, Key)>,
     suspects: Vec<Suspect>,
-    found: Recrashed,
+    found: RecrashTold,
     ends: &'w dyn Fn() -> bool,
-    progress: &'w mut dyn FnMut(&Recrashed),
+    progress: &'w mut dyn FnMut(&RecrashTold),
 }
 
 impl Walk<'_, '_> {
@@ -185,12 +168,11 @@ impl Walk<'_, '_> {
         let mut image = state.image.clone();
         image.discard_hidden();
         let asked = Asked { image, marks: state.window.marks() };
-        let trace = match record_checkers(self.what.setup, &asked) {
-            Ok((Verdict::Survived, trace)) => trace,
-            Ok((Verdict::Violated(what), _)) => {
+        let events = match self.recorded(&asked) {
+            Ok((Verdict::Survived, events)) => events,
+            Ok((Verdict::Violated(_), _)) => {
                 self.found.recorded += 1;
                 self.found.unsteady += 1;
-                self.found.unsteady_message.get_or_insert(what.message);
                 return None;
             }
             Ok((Verdict::NotMeasured(why) | Verdict::HarnessBroken(why), _)) => {
@@ -204,13 +186,27 @@ impl Walk<'_, '_> {
         };
         self.found.recorded += 1;
         // What was promised is in the Marks before the first crash, and a checker promises nothing.
-        let events = trace.events.into_iter().filter(|event| matches!(event, Event::Op { .. }));
-        let trace = Trace { start: trace.start, events: events.collect() };
+        let events = events.into_iter().filter(|event| matches!(event, Event::Op { .. }));
+        let trace = Trace { start: asked.image.clone(), events: events.collect() };
         if trace.ops().all(faultfs::Op::is_barrier) {
             return None;
         }
         self.found.recoveries += 1;
         Some(Arc::new(Recovery { asked, trace }))
+    }
+
+    /// The verdict while the checkers are recorded, and what they do: now, or earlier.
+    fn recorded(&self, asked: &Asked) -> io::Result<(Verdict, Vec<Event>)> {
+        let recoveries = self.what.recoveries;
+        if let Some(known) = recoveries.known(asked) {
+            return Ok(known);
+        }
+        if matches!(recoveries, Recoveries::Brought(_)) {
+            return Err(io::Error::other("no shard has brought the recovery"));
+        }
+        let (verdict, trace) = record_checkers(self.what.setup, asked)?;
+        recoveries.keep(asked, &verdict, &trace.events)?;
+        Ok((verdict, trace.events))
     }
 
     fn hindered(&mut self, why: String) {

@@ -2,7 +2,10 @@
 //!
 //! Not for printing (`report`).
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use faultfs::Event;
 
 use super::{Recrashed, Second};
 use crate::examine::Examined;
@@ -12,7 +15,7 @@ use crate::findings::story::Story;
 use crate::findings::tale::telling;
 use crate::keep::write_out;
 use crate::outcome::{
-    FindingTold, MOST_LINES, NO_SECOND_CRASH, Outcome, RecrashTold, SecondCrash, Teller,
+    FindingTold, MOST_LINES, NO_SECOND_CRASH, Outcome, SecondCrash, Teller, differing,
 };
 use crate::record::{About, Recording};
 use crate::signals::Stop;
@@ -21,32 +24,14 @@ use crate::signals::Stop;
 const AFTER: &str = "after a second power cut during recovery";
 
 impl Recrashed {
-    /// In numbers.
-    fn told(&self) -> RecrashTold {
-        RecrashTold {
-            one_in: self.one_in,
-            survived: self.survived,
-            recorded: self.recorded,
-            recoveries: self.recoveries,
-            judged: self.judged,
-            violated: self.violated,
-            too_large: self.too_large,
-            unsteady: self.unsteady,
-            not_measured: self.not_measured,
-            hindered: self.hindered.clone(),
-            complete: self.complete,
-            unexplained: self.unexplained,
-        }
-    }
-
     /// How the check ends with what was found here.
     fn exit(&self, before: Exit, stop: &Stop) -> Exit {
         let gate = self.findings.iter().any(|second| second.finding.gate);
-        let hindered = self.hindered.is_some();
+        let hindered = self.counts.hindered.is_some();
         match before {
             Exit::Clean | Exit::Partial | Exit::Interrupted if gate => Exit::Violation,
             Exit::Clean | Exit::Partial if stop.asked() => Exit::Interrupted,
-            Exit::Clean if !self.complete || hindered => Exit::Partial,
+            Exit::Clean if !self.counts.complete || hindered => Exit::Partial,
             before => before,
         }
     }
@@ -59,12 +44,11 @@ impl Recrashed {
         (saved, keep_states): (Option<&Path>, Option<&Path>),
         stop: &Stop,
     ) -> Result<(), Failure> {
-        let told = self.told();
         for text in &mut outcome.not_looked_at {
             *text = text.replace(&format!("{NO_SECOND_CRASH}, "), "");
         }
-        outcome.not_looked_at.push(told.not_looked_at());
-        outcome.recrash = Some(told);
+        outcome.not_looked_at.push(self.counts.not_looked_at());
+        outcome.recrash = Some(self.counts.clone());
         outcome.exit = self.exit(outcome.exit, stop);
         let story = Story::of(&run.trace);
         let teller = Teller { run, examined, story: &story, recording: saved };
@@ -104,24 +88,35 @@ impl Second {
         first.state = self.first.clone();
         first.violation.message = format!("{} ({AFTER})", first.violation.message);
         // Its places are events of the recovery, not of the run.
-        match &mut first.remedy {
+        let places = match &mut first.remedy {
             Remedy::Barriers(trial) | Remedy::None { best: Some(trial), .. } => {
                 trial.text.push_str(", in recovery");
-                trial.at.clear();
+                std::mem::take(&mut trial.at)
             }
-            Remedy::None { best: None, .. } | Remedy::NotTried => {}
-        }
+            Remedy::None { best: None, .. } | Remedy::NotTried => BTreeSet::new(),
+        };
+        let told = telling(&self.lines, MOST_LINES);
+        let marks = self.finding.marks as usize;
+        let is_barrier = |event: &usize| {
+            let event = self.recovery.events.get(marks + event);
+            matches!(event, Some(Event::Op { op, .. }) if op.is_barrier())
+        };
+        let saw = self.recovery.image_after(marks + self.point as usize);
         let token = self.finding.state.to_string();
         let recrash = SecondCrash {
             first: self.first.to_string(),
             point: self.point,
-            events: self.recovery.events.len() - self.finding.marks as usize,
-            tale: telling(&self.lines, MOST_LINES).into_iter().map(Into::into).collect(),
+            events: self.recovery.events.len() - marks,
+            barriers: told.iter().map(|line| line.event).filter(is_barrier).collect(),
+            before_events: places.into_iter().map(|(event, _)| event).collect(),
+            tale: told.into_iter().map(Into::into).collect(),
             recording: recording.to_owned(),
         };
         FindingTold {
             replay: format!("plugpull replay {token} --recording {}", recording.display()),
             token,
+            // Of the disk as the second power cut left it, which the checker saw last.
+            differs: differing(&saw, &self.image),
             recrash: Some(recrash),
             ..teller.finding(&first, None)
         }
