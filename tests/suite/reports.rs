@@ -9,6 +9,7 @@ mod html;
 mod junit;
 mod made;
 mod sarif;
+mod second;
 mod written;
 
 use std::io::Write;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plugpull::exit::Exit;
 use plugpull::outcome::{
     Bound, Comparison, Difference, Differing, FindingTold, Outcome, RemedyTold, SearchedTold,
-    StoryLine, TaleLine, TierTold, TooLarge, TrialTold,
+    SecondCrash, StoryLine, TaleLine, TierTold, TooLarge, TrialTold,
 };
 use plugpull::report::check::Report;
 
@@ -287,6 +287,30 @@ pub(crate) fn one() -> Report {
     let mut only = settings();
     only.findings.truncate(1);
     Report::of(vec![only])
+}
+
+/// One that takes a second power cut, while the checker puts the settings back.
+pub(crate) fn twice() -> Report {
+    let tale = [(0, "write settings 0..48", "LOST"), (1, "fsync .", ""), (2, "unlink old", "kept")];
+    let tale = tale.map(|(event, what, fate)| TaleLine {
+        event,
+        what: what.to_owned(),
+        fate: fate.to_owned(),
+    });
+    let second = SecondCrash {
+        first: "pp1:ext4:bcf9216d72d37d5a:29:+".to_owned(),
+        point: 3,
+        events: 4,
+        tale: tale.to_vec(),
+        barriers: vec![1],
+        before_events: vec![2],
+        recording: "/tmp/plugpull-recordings/recovery-5554a00a.plug".into(),
+    };
+    let remedy = RemedyTold::Found {
+        found: trial("fsync(settings) before unlink old, in recovery", &[], 0),
+    };
+    let finding = FindingTold { recrash: Some(second), remedy: Some(remedy), ..finding() };
+    Report::of(vec![Outcome { findings: vec![finding], ..settings() }])
 }
 
 /// Five hundred findings of a run with five thousand events.

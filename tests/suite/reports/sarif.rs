@@ -17,7 +17,7 @@ for error in errors[:5]: print(list(error.path), error.message[:300])
 sys.exit(1 if errors else 0)";
 
 #[track_caller]
-fn assert_valid(sarif: &str) {
+pub(super) fn assert_valid(sarif: &str) {
     // The one that the system's packages are for may not be the first in the path.
     let has_it = |python: &&str| {
         let told = Command::new(python).args(["-c", "import jsonschema"]).output();

@@ -116,14 +116,23 @@ fn annotation(outcome: &Outcome, finding: &FindingTold, file: &str) -> Annotatio
         Level::Known => "notice",
     };
     let message = format!(
-        "{}\nin states of {}\n{}\nagain: {}",
+        "{}\nin states of {}{}\n{}\nagain: {}",
         finding.message,
         models(finding),
+        second(finding),
         finding.missing(),
         finding.replay
     );
     let title = format!("plugpull: {}: {}", outcome.subject, finding.id);
     Annotation { kind, title, file: file.to_owned(), message }
+}
+
+/// Where the second power cut comes, if it takes one.
+fn second(finding: &FindingTold) -> String {
+    finding.recrash.as_ref().map_or_else(String::new, |second| {
+        let (point, events) = (second.point, second.events);
+        format!("\nthe second power cut comes after operation {point} of {events} of the recovery")
+    })
 }
 
 impl Annotation {

@@ -131,7 +131,7 @@ fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
         "  under {}, power cut after event {} of {}:",
         finding.model, finding.point, finding.events
     )?;
-    write_tale(out, &finding.tale)?;
+    write_tale(out, finding.lines())?;
     writeln!(out, "            --- power cut ---")?;
     if let Some(second) = &finding.recrash {
         let (point, events) = (second.point, second.events);
@@ -139,7 +139,7 @@ fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
             out,
             "  in the recovery from it, second power cut after its operation {point} of {events}:"
         )?;
-        write_tale(out, &second.tale)?;
+        write_tale(out, second.lines())?;
         writeln!(out, "            --- second power cut ---")?;
     }
     writeln!(out, "  {}", finding.missing())?;
@@ -155,13 +155,14 @@ fn finding(out: &mut dyn Write, finding: &FindingTold) -> io::Result<()> {
     writeln!(out, "  again: {}\n", finding.replay)
 }
 
-fn write_tale(out: &mut dyn Write, tale: &[TaleLine]) -> io::Result<()> {
-    let mut next = None;
-    for line in tale {
-        if next.is_some_and(|next| next != line.event) {
+fn write_tale<'t>(
+    out: &mut dyn Write,
+    lines: impl Iterator<Item = (bool, &'t TaleLine)>,
+) -> io::Result<()> {
+    for (gap, line) in lines {
+        if gap {
             writeln!(out, "            ...")?;
         }
-        next = Some(line.event + 1);
         write_line(out, line)?;
     }
     Ok(())

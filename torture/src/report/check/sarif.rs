@@ -12,7 +12,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::outcome::{FindingTold, Outcome, RemedyTold};
+use crate::outcome::{FindingTold, Outcome, RemedyTold, TaleLine};
 
 use super::Report;
 use super::words::{Level, UNSTEADY, models, place, visible};
@@ -220,6 +220,7 @@ fn found(outcome: &Outcome, finding: &FindingTold, place: &Location, against: bo
         properties: json!({
             "subject": outcome.subject,
             "token": finding.token,
+            "firstPowerCut": finding.recrash.as_ref().map(|second| &second.first),
             "replay": finding.replay,
             "models": finding.models,
             "steady": finding.steady,
@@ -239,7 +240,7 @@ fn rule_of(finding: &FindingTold) -> &'static str {
 fn message(outcome: &Outcome, finding: &FindingTold) -> String {
     let mut parts = vec![
         format!("{}: {}", outcome.subject, finding.message),
-        format!("In states that a power cut may leave under {}.", models(finding)),
+        format!("In states that {} may leave under {}.", cuts(finding), models(finding)),
         finding.missing(),
     ];
     if !finding.steady {
@@ -249,29 +250,42 @@ fn message(outcome: &Outcome, finding: &FindingTold) -> String {
     parts.join("\n")
 }
 
+/// What it takes.
+fn cuts(finding: &FindingTold) -> &'static str {
+    match finding.recrash {
+        None => "a power cut",
+        Some(_) => "a second power cut, during the recovery from a first one,",
+    }
+}
+
 /// What led to the state, step by step.
 fn flow(finding: &FindingTold, place: &Location) -> Vec<Step> {
     let at =
         |text: String| Location { message: Some(json!({ "text": plain(&text) })), ..place.clone() };
-    let mut steps: Vec<_> = finding
-        .tale
-        .iter()
-        .map(|line| {
-            let lost = line.fate.starts_with("LOST");
+    let step = |text: String, execution_order, is_essential| Step {
+        location: at(text),
+        execution_order,
+        importance: if is_essential { "essential" } else { "important" },
+    };
+    let tale = |tale: &[TaleLine], whose: &str, begin: usize| {
+        let line = |line: &TaleLine| {
             let fate = if line.fate.is_empty() { "" } else { ": " };
-            Step {
-                location: at(format!("{} {}{fate}{}", line.event, line.what, line.fate)),
-                execution_order: line.event,
-                importance: if lost { "essential" } else { "important" },
-            }
-        })
-        .collect();
-    let cut = format!("power cut under {} after event {}", finding.model, finding.point);
-    steps.push(Step {
-        location: at(format!("{cut}: {}", finding.message)),
-        execution_order: finding.point as usize,
-        importance: "essential",
-    });
+            let text = format!("{whose}{} {}{fate}{}", line.event, line.what, line.fate);
+            step(text, begin + line.event, line.fate.starts_with("LOST"))
+        };
+        tale.iter().map(line).collect::<Vec<_>>()
+    };
+    let (point, message) = (finding.point as usize, &finding.message);
+    let mut steps = tale(&finding.tale, "", 0);
+    let cut = format!("power cut under {} after event {point}", finding.model);
+    let Some(second) = &finding.recrash else {
+        steps.push(step(format!("{cut}: {message}"), point, true));
+        return steps;
+    };
+    steps.push(step(cut, point, true));
+    steps.extend(tale(&second.tale, "recovery: ", point + 1));
+    let cut = format!("second power cut after operation {} of the recovery", second.point);
+    steps.push(step(format!("{cut}: {message}"), point + 1 + second.point as usize, true));
     steps
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::exit::Exit;
-use crate::outcome::{FindingTold, Outcome, SearchedTold, counted};
+use crate::outcome::{FindingTold, Outcome, SearchedTold, TaleLine, counted};
 
 use super::Report;
 
@@ -146,14 +146,17 @@ pub(super) fn body(finding: &FindingTold) -> String {
     }
     let (model, point, events) = (&finding.model, finding.point, finding.events);
     let _ = writeln!(text, "under {model}, power cut after event {point} of {events}:");
-    for (gap, line) in finding.lines() {
-        if gap {
-            let _ = writeln!(text, "        ...");
-        }
-        let told = format!("{:>6}  {:<50} {}", line.event, line.what, line.fate);
-        let _ = writeln!(text, "{}", told.trim_end());
-    }
+    write_tale(&mut text, finding.lines());
     let _ = writeln!(text, "        --- power cut ---");
+    if let Some(second) = &finding.recrash {
+        let (point, events) = (second.point, second.events);
+        let _ = writeln!(
+            text,
+            "in the recovery from it, second power cut after its operation {point} of {events}:"
+        );
+        write_tale(&mut text, second.lines());
+        let _ = writeln!(text, "        --- second power cut ---");
+    }
     let _ = writeln!(text, "{}", finding.missing());
     if !finding.steady {
         let _ = writeln!(text, "{UNSTEADY}");
@@ -163,6 +166,16 @@ pub(super) fn body(finding: &FindingTold) -> String {
     }
     let _ = writeln!(text, "again: {}", finding.replay);
     text
+}
+
+fn write_tale<'t>(text: &mut String, lines: impl Iterator<Item = (bool, &'t TaleLine)>) {
+    for (gap, line) in lines {
+        if gap {
+            let _ = writeln!(text, "        ...");
+        }
+        let told = format!("{:>6}  {:<50} {}", line.event, line.what, line.fate);
+        let _ = writeln!(text, "{}", told.trim_end());
+    }
 }
 
 /// Said of a finding whose checker does not say the same twice.

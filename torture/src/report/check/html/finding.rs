@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::bytes;
 use super::data::missing;
 use super::part::{self, attribute, escaped};
-use crate::outcome::{FindingTold, Outcome, RemedyTold, TaleLine, counted};
+use crate::outcome::{FindingTold, Outcome, RemedyTold, SecondCrash, TaleLine, counted};
 use crate::report::check::words::{Level, UNSTEADY};
 
 /// Paths whose bytes are shown.
@@ -75,8 +75,42 @@ fn happened(html: &mut String, number: usize, outcome: &Outcome, finding: &Findi
     );
     let trial = missing(finding);
     let ghosts = trial.map_or(&[][..], |(trial, _)| trial.before_events.as_slice());
+    let kind = |event: usize| outcome.story.get(event).map_or("change", |line| line.kind.as_str());
+    timeline(html, (finding, ghosts, point), finding.lines(), &kind);
+    html.push_str("<li class=\"cut\"><b>power cut</b></li>\n</ol>\n");
+    if let Some(second) = &finding.recrash {
+        recovery(html, number, finding, second);
+    }
+    html.push_str(
+        "<p class=\"legend\"><b>durable:</b> a barrier holds it. <b>kept:</b> no barrier holds it, and it \
+         survived. <b>LOST:</b> no barrier holds it, and it is gone.</p>\n",
+    );
+}
+
+/// The timeline of what the checkers wrote after the first power cut.
+fn recovery(html: &mut String, number: usize, finding: &FindingTold, second: &SecondCrash) {
+    let (point, events) = (second.point, second.events);
+    let _ = writeln!(
+        html,
+        "<p class=\"under\">The checker is content with what that left, and recovers. A second power cut after \
+         operation {point} of {events} of this recovery, and what was left of each operation.</p>\n\
+         <ol class=\"timeline\" id=\"r{number}\" aria-label=\"Operations of the recovery up to the second power \
+         cut\">"
+    );
+    let kind = |event| if second.barriers.contains(&event) { "barrier" } else { "change" };
+    timeline(html, (finding, &second.before_events, point), second.lines(), &kind);
+    html.push_str("<li class=\"cut\"><b>second power cut</b></li>\n</ol>\n");
+}
+
+/// The lines of a timeline up to an event, with the missing barrier where it would go.
+fn timeline<'l>(
+    html: &mut String,
+    (finding, ghosts, end): (&FindingTold, &[usize], u32),
+    lines: impl Iterator<Item = (bool, &'l TaleLine)>,
+    kind: &dyn Fn(usize) -> &'l str,
+) {
     let mut told = 0;
-    for (gap, line) in finding.lines() {
+    for (gap, line) in lines {
         if gap {
             html.push_str("<li class=\"gap\">&#8943;</li>\n");
         }
@@ -84,14 +118,11 @@ fn happened(html: &mut String, number: usize, outcome: &Outcome, finding: &Findi
             ghost_line(html, finding);
             told += 1;
         }
-        event(html, outcome, line);
+        event(html, kind(line.event), line);
     }
-    let _ = writeln!(html, "<li class=\"cut\"><b>power cut</b></li>");
-    html.push_str("</ol>\n");
-    html.push_str(
-        "<p class=\"legend\"><b>durable:</b> a barrier holds it. <b>kept:</b> no barrier holds it, and it \
-         survived. <b>LOST:</b> no barrier holds it, and it is gone.</p>\n",
-    );
+    if ghosts.get(told).is_some_and(|ghost| *ghost <= end as usize) {
+        ghost_line(html, finding);
+    }
 }
 
 fn ghost_line(html: &mut String, finding: &FindingTold) {
@@ -104,8 +135,7 @@ fn ghost_line(html: &mut String, finding: &FindingTold) {
     );
 }
 
-fn event(html: &mut String, outcome: &Outcome, line: &TaleLine) {
-    let kind = outcome.story.get(line.event).map_or("change", |line| line.kind.as_str());
+fn event(html: &mut String, kind: &str, line: &TaleLine) {
     let (class, word) = match (line.fate.as_str(), kind) {
         ("LOST", _) => ("lost", "LOST"),
         ("kept", _) => ("kept", "kept"),
