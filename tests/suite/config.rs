@@ -369,7 +369,28 @@ fn init_proposes_what_it_finds() {
             "python3 /root/a.py",
             "/root/verify",
         ),
+        (
+            &[("pyproject.toml", "[tool.poetry.scripts]\norders = 'o:m'\n")],
+            "orders",
+            "/root/verify",
+        ),
         (&[("pkg/__main__.py", "")], "python3 /root/pkg", "/root/verify"),
+        (
+            &[("go.mod", "module example.com/shop/v2\n"), ("main.go", "package main\n")],
+            "/root/shop",
+            "/root/verify",
+        ),
+        (
+            &[("go.mod", "module shop\n"), ("x.go", ""), ("cmd/serve/main.go", "package main\n")],
+            "/root/serve",
+            "/root/verify",
+        ),
+        (
+            &[("CMakeLists.txt", "add_executable(test_it t.c)\nadd_executable(shop main.c)\n")],
+            "/root/build/shop",
+            "/root/verify",
+        ),
+        (&[("run.sh", "sqlite3 shop.db 'PRAGMA x'")], "sh /root/run.sh", "sqlite:shop.db"),
         (
             &[("Makefile", "X := 1\nrun: all\n\techo\nverify:\n")],
             "make --silent --file /root/Makefile run",
@@ -391,6 +412,23 @@ fn init_proposes_what_it_finds() {
             "{text}"
         );
     }
+}
+
+/// No name says what it is for, so it is proposed behind all that has one.
+#[test]
+fn init_proposes_executables_and_the_databases_that_they_open() {
+    let project = Project::new();
+    project.script("add-order", "sqlite3 orders.db \"INSERT INTO orders VALUES ('$1')\"");
+    project.script("build.sh", "true");
+    let (text, config) = init(&project);
+    assert_eq!(config.subjects[0].run, ["/root/add-order"]);
+    assert_eq!(config.subjects[0].check, ["sqlite:orders.db"]);
+    assert!(text.contains("# (add-order is executable)") && !text.contains("build.sh"), "{text}");
+    project.script("run-all", "./add-order");
+    fs::remove_file(project.path("plugpull.toml")).unwrap();
+    let (text, config) = init(&project);
+    assert_eq!(config.subjects[0].run, ["/root/run-all"]);
+    assert!(text.contains("# run = \"./add-order\"  # add-order is executable"), "{text}");
 }
 
 #[test]

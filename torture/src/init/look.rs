@@ -50,7 +50,11 @@ pub fn look(dir: &Path) -> io::Result<Found> {
     seen.python(&mut found);
     seen.node(&mut found);
     seen.make(&mut found);
+    seen.go(&mut found);
+    seen.cmake(&mut found);
+    seen.executables(&mut found);
     seen.databases(&mut found);
+    seen.named_databases(&mut found);
     seen.git(&mut found);
     found.name = name(dir);
     Ok(found)
@@ -66,24 +70,24 @@ fn name(dir: &Path) -> String {
     if name.is_empty() { "program".to_owned() } else { name.to_owned() }
 }
 
-struct Seen<'s> {
-    dir: &'s Path,
-    names: Vec<String>,
+pub(super) struct Seen<'s> {
+    pub(super) dir: &'s Path,
+    pub(super) names: Vec<String>,
 }
 
 impl Seen<'_> {
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
 
     /// The text of a file, if it is one of a sensible size.
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         let path = self.dir.join(name);
         let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         if found.len() > MOST { None } else { fs::read_to_string(path).ok() }
     }
 
-    fn is_executable(&self, name: &str) -> bool {
+    pub(super) fn is_executable(&self, name: &str) -> bool {
         let found = fs::metadata(self.dir.join(name));
         found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     }
@@ -159,10 +163,10 @@ impl Seen<'_> {
         if let Some(table) =
             self.text("pyproject.toml").and_then(|text| text.parse::<toml::Table>().ok())
         {
-            let scripts = table.get("project").and_then(|project| project.get("scripts"));
-            let scripts = scripts.and_then(toml::Value::as_table);
-            let names =
-                scripts.into_iter().flat_map(toml::Table::keys).filter(|name| is_word(name));
+            let poetry = table.get("tool").and_then(|tool| tool.get("poetry"));
+            let scripts = [table.get("project"), poetry].into_iter().flatten();
+            let scripts = scripts.filter_map(|part| part.get("scripts")?.as_table());
+            let names = scripts.flat_map(toml::Table::keys).filter(|name| is_word(name));
             found.programs.extend(names.map(|name| Guess {
                 text: name.clone(),
                 why: "pyproject.toml has it; install it first: pip install -e .".to_owned(),
@@ -239,7 +243,7 @@ impl Seen<'_> {
     }
 }
 
-fn ends(name: &str, extension: &str) -> bool {
+pub(super) fn ends(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|end| end == extension)
 }
 
@@ -251,7 +255,7 @@ fn target(line: &str) -> Option<&str> {
 }
 
 /// Whether a name needs no quoting anywhere.
-fn is_word(name: &str) -> bool {
+pub(super) fn is_word(name: &str) -> bool {
     is_path(name) && !name.contains('/')
 }
 

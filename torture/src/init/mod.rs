@@ -3,6 +3,7 @@
 //! [`look`] finds what may be a program, a checker or a start; [`text`] writes the file, with every key explained. What
 //! it cannot know it says. Not for running anything: a guess is for a person to read.
 
+mod further;
 mod look;
 mod text;
 
