@@ -182,6 +182,8 @@ fn record(subject: &Subject, dir: &Path, cpu: usize) -> io::Result<Duration> {
         owner: (0, 0),
         helper: MountHelper::Direct,
         allow_other: true,
+        name: MountOptions::NAME.to_owned(),
+        check_permissions: false,
     };
     let mount = Mount::open(&disk, &options, Box::new(|_| {}))?;
     let took = run(subject, dir);

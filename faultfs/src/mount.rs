@@ -14,6 +14,7 @@
 mod answer;
 mod attach;
 mod attributes;
+mod below;
 mod content;
 mod faults;
 mod handles;
@@ -37,7 +38,7 @@ use fuser::Session;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::{Faults, SimFs};
+use crate::{FaultRule, Faults, SimFs};
 use attach::{Attached, attach};
 use faults::Injected;
 use handles::Served;
@@ -70,6 +71,15 @@ pub struct MountOptions {
     /// root mounts for itself alone it does not, since root may do everything, and calls that change
     /// directories are a fifth faster.
     pub allow_other: bool,
+    /// What it is called in /proc/self/mountinfo.
+    pub name: String,
+    /// Whether permissions are checked where root mounts, too: for a mount that others can see.
+    pub check_permissions: bool,
+}
+
+impl MountOptions {
+    /// What a mount is called unless there is more to say.
+    pub const NAME: &str = "plugpull";
 }
 
 /// Who makes a mount.
@@ -155,6 +165,14 @@ impl Mount {
         set.map_err(|_| {
             io::Error::new(io::ErrorKind::AlreadyExists, "the mount has a plan already")
         })
+    }
+
+    /// One rule more for the plan, which there must be; else `NotFound`. Fails as [`Self::inject`] does.
+    pub fn add_fault(&self, rule: FaultRule) -> io::Result<()> {
+        match self.shared.injected.get() {
+            Some(injected) => injected.add(rule),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the mount has no plan")),
+        }
     }
 
     /// What programs asked for since there is a plan; one without rules only counts.

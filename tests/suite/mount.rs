@@ -68,6 +68,8 @@ fn options(at: &Path) -> MountOptions {
         owner: (0, 0),
         helper: MountHelper::Direct,
         allow_other: true,
+        name: MountOptions::NAME.to_owned(),
+        check_permissions: false,
     }
 }
 

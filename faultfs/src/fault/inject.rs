@@ -35,6 +35,11 @@ pub(super) struct Armed {
 }
 
 impl Armed {
+    fn new(rule: FaultRule) -> Self {
+        let rng = Rng::new(rule.seed);
+        Self { rule, rng, met: 0, fired: 0 }
+    }
+
     /// Whether the fault hits the call; counts it if the rule is for it.
     fn hits(&mut self, call: &Call<'_>) -> bool {
         self.rule.is_for(call) && self.hits_next()
@@ -61,14 +66,18 @@ impl Armed {
 impl Faults {
     /// The plan, before the first call.
     pub fn new(plan: &FaultPlan) -> Self {
-        let armed = |rule: &FaultRule| Armed {
-            rule: rule.clone(),
-            rng: Rng::new(rule.seed),
-            met: 0,
-            fired: 0,
-        };
-        let rules = plan.rules.iter().map(armed).collect();
+        let rules = plan.rules.iter().cloned().map(Armed::new).collect();
         Self(Mutex::new(State { rules, power_is_off: false, sectors: Sectors::default() }))
+    }
+
+    /// One rule more, behind the others. It counts the calls from now on.
+    pub fn add(&self, rule: FaultRule) {
+        self.state().rules.push(Armed::new(rule));
+    }
+
+    /// No rule any more: calls are made as they are asked.
+    pub fn clear(&self) {
+        self.state().rules.clear();
     }
 
     /// How often each rule fired so far, in the plan's order.
@@ -98,8 +107,7 @@ impl Faults {
     }
 
     /// The rules of the plan.
-    #[cfg(feature = "fuse")]
-    pub(crate) fn rules(&self) -> Vec<FaultRule> {
+    pub fn rules(&self) -> Vec<FaultRule> {
         self.state().rules.iter().map(|armed| armed.rule.clone()).collect()
     }
 

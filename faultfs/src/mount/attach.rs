@@ -18,9 +18,6 @@ use nix::unistd::{getgid, getuid};
 use super::handles::Served;
 use super::{MountHelper, MountOptions};
 
-/// What a mount is called in /proc/self/mountinfo.
-const NAME: &str = "plugpull";
-
 /// How often a mount that is busy is tried again: programs that ended may be closing their files.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(5);
@@ -54,8 +51,8 @@ pub(super) fn attach(
         MountHelper::Fusermount => {
             let acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
             let mount_options = vec![
-                MountOption::FSName(NAME.to_owned()),
-                MountOption::Subtype(NAME.to_owned()),
+                MountOption::FSName(options.name.clone()),
+                MountOption::Subtype(MountOptions::NAME.to_owned()),
                 MountOption::DefaultPermissions,
             ];
             let mut config = Config::default();
@@ -82,12 +79,18 @@ fn direct(options: &MountOptions) -> io::Result<OwnedFd> {
         data.push_str(",allow_other");
     }
     // Root may do everything, and the checks cost a request for each change of a directory; so where
-    // root mounts, other users are not held to permissions either.
-    if !getuid().is_root() {
+    // root mounts for itself, other users are not held to permissions either.
+    if options.check_permissions || !getuid().is_root() {
         data.push_str(",default_permissions");
     }
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-    mount(Some(NAME), &options.at, Some("fuse.plugpull"), flags, Some(data.as_str()))?;
+    mount(
+        Some(options.name.as_str()),
+        &options.at,
+        Some("fuse.plugpull"),
+        flags,
+        Some(data.as_str()),
+    )?;
     Ok(device.into())
 }
 
@@ -131,6 +134,8 @@ fn unmount(at: &Path) -> io::Result<()> {
 fn force(at: &Path) -> io::Result<()> {
     match umount2(at, MntFlags::MNT_FORCE | MntFlags::MNT_DETACH) {
         Err(Errno::EPERM) => Ok(umount2(at, MntFlags::MNT_DETACH)?),
+        // Somebody else unmounted it.
+        Err(Errno::EINVAL) => Ok(()),
         done => Ok(done?),
     }
 }

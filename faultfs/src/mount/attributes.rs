@@ -60,7 +60,7 @@ impl Shared {
             _ => (found.len, 0),
         };
         Ok(FileAttr {
-            ino: INodeNo(inode.0),
+            ino: self.node(inode),
             size,
             blocks,
             atime: found.modified,

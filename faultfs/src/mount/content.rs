@@ -48,12 +48,11 @@ impl Shared {
     /// as well; the kernel leaves that to us when files bypass the page cache.
     pub(super) fn write(
         &self,
-        task: u32,
+        disk: &mut Disk,
         (inode, handle): (Inode, u64),
         write: &Write,
     ) -> io::Result<usize> {
         let &Write { mut offset, bytes, flags, mapped, drop_privileges } = write;
-        let disk = &mut *self.disk_for(task);
         self.has_room(disk, bytes.len())?;
         if mapped {
             self.has_power()?;

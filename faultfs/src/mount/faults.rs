@@ -15,7 +15,9 @@ use super::marks::Special;
 use super::names::At;
 use super::shared::{Shared, lock};
 use crate::sim::Disk;
-use crate::{Call, CallKind, DiskImage, Errno, Fault, Faults, FsyncFailure, Inode, Watcher};
+use crate::{
+    Call, CallKind, DiskImage, Errno, Fault, FaultRule, Faults, FsyncFailure, Inode, Watcher,
+};
 
 /// How many calls are kept from the first one on that a fault hit.
 const MOST_KEPT: usize = 4096;
@@ -64,10 +66,15 @@ pub(super) struct Injected {
 impl Injected {
     /// Refuses what no mount can play.
     pub(super) fn new(faults: Arc<Faults>) -> io::Result<Self> {
-        match faults.rules().iter().find_map(|rule| refused(rule.fault)) {
-            Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why)),
-            None => Ok(Self { faults, calls: Mutex::default() }),
-        }
+        faults.rules().iter().try_for_each(|rule| can_play(rule.fault))?;
+        Ok(Self { faults, calls: Mutex::default() })
+    }
+
+    /// One rule more.
+    pub(super) fn add(&self, rule: FaultRule) -> io::Result<()> {
+        can_play(rule.fault)?;
+        self.faults.add(rule);
+        Ok(())
     }
 
     pub(super) fn calls(&self) -> Calls {
@@ -103,6 +110,12 @@ impl Calls {
             self.since_fault.push(asked);
         }
     }
+}
+
+/// Whether a mount can play a fault.
+fn can_play(fault: Fault) -> io::Result<()> {
+    let refused = refused(fault).map(|why| io::Error::new(io::ErrorKind::InvalidInput, why));
+    refused.map_or(Ok(()), Err)
 }
 
 /// Why a mount cannot play a fault.
@@ -232,7 +245,7 @@ impl Shared {
         let notifier = self.notifier.upgrade();
         if let Some(notifier) = notifier.as_ref().and_then(|notifier| notifier.get()) {
             // An old kernel keeps the length that it knows.
-            let _ = notifier.inval_inode(fuser::INodeNo(inode.0), -1, 0);
+            let _ = notifier.inval_inode(self.node(inode), -1, 0);
         }
     }
 }

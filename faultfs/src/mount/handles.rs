@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use fuser::{FopenFlags, Notifier, Request};
+use fuser::{FopenFlags, INodeNo, Notifier, Request};
 
 use super::listing::Listings;
 use super::marks::Special;
@@ -37,19 +37,25 @@ impl Served {
     }
 
     /// Opens what exists. For a directory that is no call: what is done there is.
-    pub(super) fn open_inode(&self, req: &Request, inode: Inode) -> io::Result<u64> {
+    pub(super) fn open_inode(&self, req: &Request, node: INodeNo) -> io::Result<u64> {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
         shared.has_power()?;
+        let inode = shared.inode(disk, node)?;
         if disk.metadata(inode)?.kind == FileKind::File {
             shared.ask(disk, CallKind::Open, inode)?;
         }
         Ok(disk.open(inode))
     }
 
-    pub(super) fn close(&self, req: &Request, inode: Inode, handle: u64) {
-        if Special::of(inode).is_none() {
-            self.shared().disk_for(req.pid()).close(inode, handle);
+    /// What was open when the power went is closed already.
+    pub(super) fn close(&self, req: &Request, node: INodeNo, handle: u64) {
+        let shared = self.shared();
+        if Special::of(Inode(node.0)).is_none() {
+            let disk = &mut *shared.disk_for(req.pid());
+            if let Ok(inode) = shared.opened(disk, node, handle) {
+                disk.close(inode, handle);
+            }
         }
     }
 }

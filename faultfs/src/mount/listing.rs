@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use fuser::{FileType, INodeNo, ReplyDirectory};
+use fuser::{FileType, ReplyDirectory};
 
 use super::attributes::file_type;
+use super::shared::Shared;
 use crate::sim::Disk;
 use crate::{DiskImage, Inode};
 
@@ -23,7 +24,7 @@ impl Listings {
     /// Adds to `reply` what comes behind the first `offset` entries, as much as it takes.
     pub(super) fn read(
         &mut self,
-        (disk, dir): (&Disk, Inode),
+        (shared, disk, dir): (&Shared, &Disk, Inode),
         handle: u64,
         offset: u64,
         reply: &mut ReplyDirectory,
@@ -34,7 +35,7 @@ impl Listings {
         }
         let skip = usize::try_from(offset).unwrap_or(usize::MAX);
         for (n, (inode, kind, name)) in listing.iter().enumerate().skip(skip) {
-            if reply.add(INodeNo(inode.0), n as u64 + 1, *kind, name) {
+            if reply.add(shared.node(*inode), n as u64 + 1, *kind, name) {
                 return;
             }
         }

@@ -86,6 +86,8 @@ fn trial() -> io::Result<bool> {
         owner: (getuid().as_raw(), getgid().as_raw()),
         helper: MountHelper::Direct,
         allow_other: false,
+        name: MountOptions::NAME.to_owned(),
+        check_permissions: false,
     };
     let seen = Mount::open(&SimFs::new(), &options, Box::new(|_| {})).and_then(Mount::close);
     fs::remove_dir(&at)?;

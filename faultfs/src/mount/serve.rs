@@ -47,9 +47,10 @@ impl Filesystem for Served {
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
         entry(
             reply,
-            match shared.look_up(disk, (Inode(parent.0), name.as_bytes())) {
+            match at.and_then(|at| shared.look_up(disk, at)) {
                 // What is not there is remembered as well: inode 0 says so.
                 Ok(None) => {
                     Ok(FileAttr { ino: INodeNo(0), ..shared.special_attributes(Special::Marks) })
@@ -62,14 +63,20 @@ impl Filesystem for Served {
 
     fn forget(&self, req: &Request, ino: INodeNo, nlookup: u64) {
         let shared = self.shared();
-        shared.forget(&mut shared.disk_for(req.pid()), Inode(ino.0), nlookup);
+        let disk = &mut *shared.disk_for(req.pid());
+        // What was known before a power cut is forgotten already.
+        if let Ok(inode) = shared.inode(disk, ino) {
+            shared.forget(disk, inode, nlookup);
+        }
     }
 
     fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let shared = self.shared();
-        let found = match Special::of(Inode(ino.0)) {
-            Some(special) => Ok(shared.special_attributes(special)),
-            None => shared.attributes(&shared.disk_for(req.pid()), Inode(ino.0)),
+        let found = if let Some(special) = Special::of(Inode(ino.0)) {
+            Ok(shared.special_attributes(special))
+        } else {
+            let disk = &*shared.disk_for(req.pid());
+            shared.inode(disk, ino).and_then(|inode| shared.attributes(disk, inode))
         };
         attributes(reply, found);
     }
@@ -93,8 +100,7 @@ impl Filesystem for Served {
         reply: ReplyAttr,
     ) {
         let shared = self.shared();
-        let inode = Inode(ino.0);
-        let set = if let Some(special) = Special::of(inode) {
+        let set = if let Some(special) = Special::of(Inode(ino.0)) {
             if let Some(len) = size {
                 shared.marks.set_len(special, len);
             }
@@ -102,18 +108,23 @@ impl Filesystem for Served {
         } else {
             let disk = &mut *shared.disk_for(req.pid());
             let new = NewAttributes { mode, uid, gid, len: size, modified };
-            let set = shared.set_attributes(disk, inode, &new);
-            set.and_then(|()| shared.attributes(disk, inode))
+            shared.inode(disk, ino).and_then(|inode| {
+                shared.set_attributes(disk, inode, &new)?;
+                shared.attributes(disk, inode)
+            })
         };
         attributes(reply, set);
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
-        let (shared, inode) = (self.shared(), Inode(ino.0));
-        let disk = shared.disk_for(req.pid());
-        let target = disk.image.symlink_target(inode).ok_or(nix::errno::Errno::EINVAL.into());
-        let asked = shared.ask(&disk, CallKind::ReadLink, inode);
-        data(reply, asked.and(target.map(<[u8]>::to_vec)));
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        let read = shared.inode(disk, ino).and_then(|inode| {
+            shared.ask(disk, CallKind::ReadLink, inode)?;
+            let target = disk.image.symlink_target(inode).ok_or(nix::errno::Errno::EINVAL)?;
+            Ok(target.to_vec())
+        });
+        data(reply, read);
     }
 
     fn mknod(
@@ -128,8 +139,8 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let at = (Inode(parent.0), name.as_bytes());
-        entry(reply, shared.mknod(disk, at, (maker(req), mode)));
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
+        entry(reply, at.and_then(|at| shared.mknod(disk, at, (maker(req), mode))));
     }
 
     fn mkdir(
@@ -143,20 +154,23 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let at = (Inode(parent.0), name.as_bytes());
-        entry(reply, shared.make_node(disk, at, (maker(req), FileKind::Dir, mode)));
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
+        let new = (maker(req), FileKind::Dir, mode);
+        entry(reply, at.and_then(|at| shared.make_node(disk, at, new)));
     }
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, shared.remove(disk, (Inode(parent.0), name.as_bytes()), false));
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
+        empty(reply, at.and_then(|at| shared.remove(disk, at, false)));
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, shared.remove(disk, (Inode(parent.0), name.as_bytes()), true));
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
+        empty(reply, at.and_then(|at| shared.remove(disk, at, true)));
     }
 
     fn symlink(
@@ -169,9 +183,9 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let at = (Inode(parent.0), name.as_bytes());
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
         let target = target.as_os_str().as_bytes();
-        entry(reply, shared.symlink(disk, at, (maker(req), target)));
+        entry(reply, at.and_then(|at| shared.symlink(disk, at, (maker(req), target))));
     }
 
     fn rename(
@@ -186,9 +200,13 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let from = (Inode(parent.0), name.as_bytes());
-        let to = (Inode(newparent.0), newname.as_bytes());
-        empty(reply, shared.rename(disk, (from, to), flags));
+        let dirs =
+            shared.inode(disk, parent).and_then(|dir| Ok((dir, shared.inode(disk, newparent)?)));
+        let renamed = dirs.and_then(|(dir, new)| {
+            let both = ((dir, name.as_bytes()), (new, newname.as_bytes()));
+            shared.rename(disk, both, flags)
+        });
+        empty(reply, renamed);
     }
 
     fn link(
@@ -201,15 +219,19 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let at = (Inode(newparent.0), newname.as_bytes());
-        entry(reply, shared.link(disk, Inode(ino.0), at));
+        let both =
+            shared.inode(disk, ino).and_then(|inode| Ok((inode, shared.inode(disk, newparent)?)));
+        entry(
+            reply,
+            both.and_then(|(inode, dir)| shared.link(disk, inode, (dir, newname.as_bytes()))),
+        );
     }
 
     fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         if Special::of(Inode(ino.0)).is_some() {
             return reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
         }
-        match self.open_inode(req, Inode(ino.0)) {
+        match self.open_inode(req, ino) {
             Ok(handle) => reply.opened(FileHandle(handle), self.how_opened()),
             Err(e) => reply.error(e.into()),
         }
@@ -228,7 +250,8 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &*shared.disk_for(req.pid());
-        data(reply, shared.read(disk, Inode(ino.0), offset, size));
+        let inode = shared.inode(disk, ino);
+        data(reply, inode.and_then(|inode| shared.read(disk, inode, offset, size)));
     }
 
     fn write(
@@ -251,9 +274,12 @@ impl Filesystem for Served {
             drop_privileges: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
         };
         let shared = self.shared();
-        let written = match Special::of(Inode(ino.0)) {
-            Some(special) => shared.write_special(special, &write),
-            None => shared.write(req.pid(), (Inode(ino.0), fh.0), &write),
+        let written = if let Some(special) = Special::of(Inode(ino.0)) {
+            shared.write_special(special, &write)
+        } else {
+            let disk = &mut *shared.disk_for(req.pid());
+            let inode = shared.inode(disk, ino);
+            inode.and_then(|inode| shared.write(disk, (inode, fh.0), &write))
         };
         // Through the page cache the kernel sends a sync of the whole file behind a write that succeeds.
         if !self.direct && !write.mapped && is_barrier(flags.0) && written.is_ok() {
@@ -275,7 +301,7 @@ impl Filesystem for Served {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        self.close(req, Inode(ino.0), fh.0);
+        self.close(req, ino, fh.0);
         reply.ok();
     }
 
@@ -304,11 +330,12 @@ impl Filesystem for Served {
             return reply.ok();
         }
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, shared.sync(disk, Inode(ino.0), fh.0, datasync));
+        let inode = shared.opened(disk, ino, fh.0);
+        empty(reply, inode.and_then(|inode| shared.sync(disk, inode, fh.0, datasync)));
     }
 
     fn opendir(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        match self.open_inode(req, Inode(ino.0)) {
+        match self.open_inode(req, ino) {
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
             Err(e) => reply.error(e.into()),
         }
@@ -324,13 +351,19 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &*shared.disk_for(req.pid());
-        // The rest of a listing was taken with its beginning.
-        if offset == 0
-            && let Err(e) = shared.ask(disk, CallKind::ReadDir, Inode(ino.0))
-        {
-            return reply.error(e.into());
+        let asked = shared.opened(disk, ino, fh.0).and_then(|dir| {
+            // The rest of a listing was taken with its beginning.
+            if offset == 0 {
+                shared.ask(disk, CallKind::ReadDir, dir)?;
+            }
+            Ok(dir)
+        });
+        match asked {
+            Ok(dir) => {
+                lock(&self.listings).read((shared, disk, dir), fh.0, offset, &mut reply);
+            }
+            Err(e) => return reply.error(e.into()),
         }
-        lock(&self.listings).read((disk, Inode(ino.0)), fh.0, offset, &mut reply);
         reply.ok();
     }
 
@@ -343,7 +376,7 @@ impl Filesystem for Served {
         reply: ReplyEmpty,
     ) {
         lock(&self.listings).close(fh.0);
-        self.close(req, Inode(ino.0), fh.0);
+        self.close(req, ino, fh.0);
         reply.ok();
     }
 
@@ -357,7 +390,8 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, shared.sync(disk, Inode(ino.0), fh.0, datasync));
+        let inode = shared.opened(disk, ino, fh.0);
+        empty(reply, inode.and_then(|inode| shared.sync(disk, inode, fh.0, datasync)));
     }
 
     fn statfs(&self, req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
@@ -383,40 +417,51 @@ impl Filesystem for Served {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
         let new = (name.as_bytes(), value);
-        empty(reply, shared.set_xattr(disk, Inode(ino.0), new, flags));
+        let inode = shared.inode(disk, ino);
+        empty(reply, inode.and_then(|inode| shared.set_xattr(disk, inode, new, flags)));
     }
 
     fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let (shared, inode) = (self.shared(), Inode(ino.0));
-        let disk = shared.disk_for(req.pid());
-        let value = shared.has_xattr(inode, name.as_bytes());
-        let value = value.and_then(|()| disk.xattr(inode, name.as_bytes()).map(<[u8]>::to_vec));
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        let value = shared.inode(disk, ino).and_then(|inode| {
+            shared.has_xattr(inode, name.as_bytes())?;
+            disk.xattr(inode, name.as_bytes()).map(<[u8]>::to_vec)
+        });
         sized(reply, size, value);
     }
 
     fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        let (shared, inode) = (self.shared(), Inode(ino.0));
-        let names = || list_xattrs(&shared.disk_for(req.pid()), inode);
-        sized(reply, size, shared.has_power().map(|()| names()));
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        let inode = shared.has_power().and_then(|()| shared.inode(disk, ino));
+        sized(reply, size, inode.map(|inode| list_xattrs(disk, inode)));
     }
 
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let (shared, inode) = (self.shared(), Inode(ino.0));
-        let mut disk = shared.disk_for(req.pid());
-        let removed = shared.has_xattr(inode, name.as_bytes());
-        empty(reply, removed.and_then(|()| disk.remove_xattr(inode, name.as_bytes())));
+        let shared = self.shared();
+        let disk = &mut *shared.disk_for(req.pid());
+        let removed = shared.inode(disk, ino).and_then(|inode| {
+            shared.has_xattr(inode, name.as_bytes())?;
+            disk.remove_xattr(inode, name.as_bytes())
+        });
+        empty(reply, removed);
     }
 
     /// Asked only where nobody but root is here: who may do everything, but run what nobody may run.
     fn access(&self, req: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
-        let disk = self.shared().disk_for(req.pid());
-        let barred = disk
-            .metadata(Inode(ino.0))
-            .is_ok_and(|found| found.kind == FileKind::File && found.mode & 0o111 == 0);
-        if mask.contains(AccessFlags::X_OK) && (barred || Special::of(Inode(ino.0)).is_some()) {
-            return reply.error(Errno::EACCES);
-        }
-        reply.ok();
+        let shared = self.shared();
+        let disk = &*shared.disk_for(req.pid());
+        let may = shared.inode(disk, ino).and_then(|inode| {
+            let barred = disk
+                .metadata(inode)
+                .is_ok_and(|found| found.kind == FileKind::File && found.mode & 0o111 == 0);
+            if mask.contains(AccessFlags::X_OK) && (barred || Special::of(inode).is_some()) {
+                return Err(nix::errno::Errno::EACCES.into());
+            }
+            Ok(())
+        });
+        empty(reply, may);
     }
 
     fn create(
@@ -431,10 +476,15 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let at = (Inode(parent.0), name.as_bytes());
-        match shared.make_node(disk, at, (maker(req), FileKind::File, mode)) {
-            Ok(file) => {
-                let handle = FileHandle(disk.open(Inode(file.ino.0)));
+        let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
+        let new = (maker(req), FileKind::File, mode);
+        let created = at.and_then(|at| {
+            let file = shared.make_node(disk, at, new)?;
+            let handle = disk.open(shared.inode(disk, file.ino)?);
+            Ok((file, FileHandle(handle)))
+        });
+        match created {
+            Ok((file, handle)) => {
                 reply.created(&FOR_EVER, &file, Generation(0), handle, self.how_opened());
             }
             Err(e) => reply.error(e.into()),
@@ -473,6 +523,7 @@ impl Filesystem for Served {
             return reply.error(Errno::EOPNOTSUPP);
         }
         let disk = &mut *shared.disk_for(req.pid());
-        empty(reply, shared.allocate(disk, Inode(ino.0), (offset, length), mode));
+        let inode = shared.inode(disk, ino);
+        empty(reply, inode.and_then(|inode| shared.allocate(disk, inode, (offset, length), mode)));
     }
 }

@@ -5,19 +5,24 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use fuser::Notifier;
+use fuser::{INodeNo, Notifier};
 use nix::errno::Errno;
 
 use super::faults::Injected;
-use super::marks::{Marks, Output};
+use super::marks::{Marks, Output, Special};
 use super::seen::Seen;
 use crate::sim::Disk;
-use crate::{FileKind, Inode, SimFs};
+use crate::{DiskImage, FileKind, Inode, SimFs};
 
 /// The set-group-id bit: what is made in a directory with it belongs to the directory's group.
 const SET_GROUP: u32 = 0o2000;
+
+/// Where the number of power cuts begins in the numbers by which the kernel knows inodes; no disk has so
+/// many.
+const POWER_CUTS: u32 = 40;
 
 /// Takes a lock; a panic of another holder leaves what it protects as it was.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -42,6 +47,10 @@ pub(super) struct Shared {
     /// By which the kernel is told things. It goes with the serving thread: while it is there, so is the
     /// device, and programs would wait for answers for ever.
     pub(super) notifier: Weak<OnceLock<Notifier>>,
+    /// How often the power went. Changed with the disk locked only, and so is the next.
+    power_cuts: AtomicU64,
+    /// The last open file that the last power cut closed.
+    closed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,7 +77,48 @@ impl Shared {
             memory,
             injected: OnceLock::new(),
             notifier,
+            power_cuts: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
         }
+    }
+
+    /// By which number the kernel knows an inode: after each power cut another one, so that what was open
+    /// or known before it cannot be taken for what is there now. The root has one number only.
+    pub(super) fn node(&self, inode: Inode) -> INodeNo {
+        if inode == DiskImage::ROOT || Special::of(inode).is_some() {
+            return INodeNo(inode.0);
+        }
+        INodeNo(self.power_cuts.load(Ordering::Relaxed) << POWER_CUTS | inode.0)
+    }
+
+    /// The inode that the kernel knows by this number; `EIO` if that was before a power cut. The disk is
+    /// locked, so that none comes meanwhile.
+    pub(super) fn inode(&self, _: &Disk, node: INodeNo) -> io::Result<Inode> {
+        let inode = Inode(node.0);
+        if inode == DiskImage::ROOT || Special::of(inode).is_some() {
+            return Ok(inode);
+        }
+        if node.0 >> POWER_CUTS != self.power_cuts.load(Ordering::Relaxed) {
+            return Err(Errno::EIO.into());
+        }
+        Ok(Inode(node.0 & ((1 << POWER_CUTS) - 1)))
+    }
+
+    /// The same for one that is open.
+    pub(super) fn opened(&self, disk: &Disk, node: INodeNo, handle: u64) -> io::Result<Inode> {
+        if handle <= self.closed.load(Ordering::Relaxed) {
+            return Err(Errno::EIO.into());
+        }
+        self.inode(disk, node)
+    }
+
+    /// The power went: whatever the kernel knows it knows from before, and all that was open is closed.
+    pub(super) fn lose_power(&self, disk: &Disk) {
+        self.power_cuts.fetch_add(1, Ordering::Relaxed);
+        self.closed.store(disk.last_handle(), Ordering::Relaxed);
+        let inodes = &mut *lock(&self.inodes);
+        inodes.known.clear();
+        inodes.owners.retain(|inode, _| disk.image.kind(*inode).is_some());
     }
 
     /// The disk, for a request of this task.

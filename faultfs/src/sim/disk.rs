@@ -113,6 +113,40 @@ impl Disk {
         self.trace.events.push(Event::Op { thread, time, op });
     }
 
+    /// The power went and came back: the disk holds `image`, all of which is durable, and nothing is open or
+    /// locked. The record begins anew; what was promised stays so.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn restart(&mut self, image: DiskImage) {
+        let before = std::mem::take(&mut self.trace.events);
+        let marks = before.into_iter().filter(|event| matches!(event, Event::Mark(_)));
+        self.trace = Trace { start: image.clone(), events: marks.collect() };
+        self.image = image;
+        self.recorded = (self.trace.events.len() * size_of::<Event>()) as u64;
+        self.locks = Locks::default();
+        self.errors = Errors::default();
+        self.open.clear();
+        self.forget_near();
+    }
+
+    /// What happened so far.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The number of the file that was opened last.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn last_handle(&self) -> u64 {
+        self.next_handle
+    }
+
+    /// The files that programs have open, one hold of each being the kernel's.
+    #[cfg(feature = "fuse")]
+    pub(crate) fn open_files(&self) -> Vec<Inode> {
+        let open = self.open.iter().filter(|(_, holds)| **holds > 1).map(|(inode, _)| *inode);
+        open.filter(|inode| self.kind(*inode) == FileKind::File).collect()
+    }
+
     /// What was found last may be elsewhere now.
     pub(super) fn forget_near(&mut self) {
         self.near = Near::default();

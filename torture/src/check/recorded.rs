@@ -64,6 +64,8 @@ fn recorded(setup: &Setup, asked: &Asked) -> io::Result<(Verdict, Trace)> {
         owner: (getuid().as_raw(), getgid().as_raw()),
         helper: MountHelper::Direct,
         allow_other: getuid().is_root(),
+        name: MountOptions::NAME.to_owned(),
+        check_permissions: false,
     };
     let mount = Mount::open(&disk, &options, Box::new(|_| {}))?;
     let verdict = judged(setup, asked, &dir, &marks_file);

@@ -19,7 +19,7 @@ pub(super) fn about(program: &Program, seconds: f64) -> About {
 }
 
 /// What the mount could not see or play.
-pub(super) fn unseen(seen: &Seen) -> Vec<String> {
+pub(crate) fn unseen(seen: &Seen) -> Vec<String> {
     let mut unseen = vec!["sync, syncfs and sync_file_range, which no mount hears of".to_owned()];
     if seen.mapped_writes > 0 {
         unseen.push(format!(

@@ -225,6 +225,8 @@ pub(super) fn mount(
         owner: (getuid().as_raw(), getgid().as_raw()),
         helper: if namespace.is_own() { MountHelper::Direct } else { MountHelper::Fusermount },
         allow_other: namespace == Namespace::Root,
+        name: MountOptions::NAME.to_owned(),
+        check_permissions: false,
     };
     let output = Box::new(move |bytes: &[u8]| {
         // Whoever closes our output has seen enough.
