@@ -3,6 +3,7 @@
 mod explore;
 mod inject;
 mod manual;
+mod mount;
 mod program;
 mod project;
 mod report;
@@ -18,6 +19,7 @@ use crate::exit::EXIT_CODES;
 pub use explore::ExploreArgs;
 pub use inject::InjectArgs;
 pub use manual::{CompletionsArgs, ManArgs};
+pub use mount::{CtlArgs, CtlCommand, MountArgs};
 pub(crate) use program::bytes;
 pub use program::{
     CheckArgs, JudgeArgs, MergeArgs, ProgramArgs, RecordArgs, ReplayArgs, ResultArgs, SearchArgs,
@@ -98,6 +100,24 @@ Example: plugpull replay pp1:ext4:0123456789abcdef:17:-0.2 --recording run.plug 
     /// Say what this machine lets plugpull do, and how to mend what it does not
     #[command(after_help = "Example: plugpull doctor")]
     Doctor(DoctorArgs),
+    /// Keep a simulated disk over a directory, for work by hand: cut its power, lose pages, let calls fail
+    #[command(after_help = "\
+Example: plugpull mount /tmp/data
+         plugpull mount /tmp/data --model xfs --record hand.plug
+
+The disk begins with the files in DIR and is in memory; the directory is not touched, and nothing done on the disk
+outlives it but what `plugpull ctl DIR save OUT_DIR` copies. It is mounted where every process sees it: root mounts it
+for all users, anybody else through fusermount3 for themselves. It stays until Ctrl-C or `plugpull ctl DIR unmount`.
+A shell that was in DIR before must cd there again. Lines that programs write to DIR/.plugpull-marks are promises.")]
+    Mount(MountArgs),
+    /// Tell a disk that `plugpull mount` keeps what to do, from another terminal
+    #[command(after_help = "\
+Example: plugpull ctl /tmp/data pending
+         plugpull ctl /tmp/data power-cut --keep random --seed 7
+         plugpull ctl /tmp/data fail fsync --as btrfs
+
+Each command is answered when it is done. `plugpull ctl DIR COMMAND --help` has an example of each.")]
+    Ctl(CtlArgs),
     /// Explore what power cuts may leave of a recorded run: check every crash state
     #[command(after_help = "\
 Example: plugpull explore run.plug --checker ./verify --tier 3 --budget 10m

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::{DoctorArgs, MessageFormat};
 use crate::exit::{Exit, Failure};
+use crate::hand::{Listed, left_behind};
 use crate::namespace::{self, Namespace};
 
 /// Programs that built-in checkers start.
@@ -50,6 +51,8 @@ impl State {
 
 /// Runs it.
 pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
+    // Before mounts that others make are out of sight.
+    let left = left_behind();
     let namespace = namespace::enter()?;
     let probe = probe();
     let mut findings = vec![
@@ -59,6 +62,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
         fusermount(namespace, &probe),
     ];
     findings.extend(PROGRAMS.map(program));
+    findings.extend(left.iter().map(left_over));
     let missing = findings.iter().any(|finding| finding.state == State::Missing);
     let mut out = io::stdout().lock();
     match args.message_format {
@@ -183,6 +187,16 @@ fn program(name: &'static str) -> Finding {
             seen: format!("not in PATH; the checker `{}` needs it", name.trim_end_matches('3')),
             mend: vec![format!("sudo apt-get install {name}")],
         },
+    }
+}
+
+/// A disk of `plugpull mount` that was killed: whoever uses the directory gets errors.
+fn left_over(disk: &Listed) -> Finding {
+    Finding {
+        what: "left behind",
+        state: State::Lacking,
+        seen: format!("the disk over {}, whose plugpull was killed", disk.at.display()),
+        mend: vec![disk.mend()],
     }
 }
 

@@ -60,12 +60,14 @@ mod checking;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod ctl_command;
 pub mod doctor_command;
 pub mod examine;
 pub mod exit;
 pub mod explore;
 pub mod explore_command;
 pub mod findings;
+pub mod hand;
 pub mod init;
 pub mod inject;
 pub mod inject_command;
@@ -75,6 +77,7 @@ pub mod manual_command;
 mod memory;
 pub mod merge_command;
 pub mod models_command;
+pub mod mount_command;
 pub mod namespace;
 pub mod options;
 pub mod oracle;
@@ -137,6 +140,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Merge(args) => merge_command::run(args),
         Command::Replay(args) => replay_command::run(args),
         Command::Doctor(args) => doctor_command::run(args),
+        Command::Mount(args) => mount_command::run(args),
+        Command::Ctl(args) => ctl_command::run(args),
         Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),

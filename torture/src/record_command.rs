@@ -93,20 +93,24 @@ pub(crate) fn program(args: &ProgramArgs, format: MessageFormat) -> Result<Progr
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
 pub(crate) fn directory(dir: &Path) -> Result<PathBuf, Failure> {
+    usable(dir, "record in", "name the program's own directory with --dir")
+}
+
+/// A directory over which a disk can be mounted. `what` cannot be done there otherwise, and `remedy` says what to
+/// do then.
+#[expect(clippy::disallowed_methods, reason = "a directory of the user's, which no store is over")]
+pub(crate) fn usable(dir: &Path, what: &str, remedy: &str) -> Result<PathBuf, Failure> {
     let named = dir.display();
     let found = std::fs::canonicalize(dir)
-        .map_err(|e| Failure::Usage(format!("cannot record in {named}: {e}; --dir names it")))?;
+        .map_err(|e| Failure::Usage(format!("cannot {what} {named}: {e}; {remedy}")))?;
     if !found.is_dir() {
-        return Err(Failure::Usage(format!("cannot record in {named}: it is no directory")));
+        return Err(Failure::Usage(format!("cannot {what} {named}: it is no directory")));
     }
     if ["/", "/dev"].map(Path::new).contains(&found.as_path())
         || ["/proc", "/sys"].iter().any(|kernel| found.starts_with(kernel))
     {
-        return Err(Failure::Usage(format!(
-            "cannot record in {named}: name the program's own directory with --dir"
-        )));
+        return Err(Failure::Usage(format!("cannot {what} {named}: {remedy}")));
     }
     nix::unistd::access(&found, AccessFlags::R_OK | AccessFlags::X_OK)
         .map_err(|e| Failure::Usage(format!("cannot read {named}: {e}")))?;

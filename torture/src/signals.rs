@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use faultfs::{Call, CallKind, Watcher};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::exit::{Exit, Failure};
@@ -32,6 +32,13 @@ impl Stop {
                 .map_err(|e| Failure::system("listen for signals", e))?;
         }
         Ok(stop)
+    }
+
+    /// Asks for an orderly end as well when the terminal is closed.
+    pub fn and_at_hangup(self) -> Result<Self, Failure> {
+        flag::register(SIGHUP, Arc::clone(&self.0))
+            .map_err(|e| Failure::system("listen for signals", e))?;
+        Ok(self)
     }
 
     /// As if somebody had asked: what is left to do is told as not done.

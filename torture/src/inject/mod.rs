@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use faultfs::CrashState;
 
 pub use judge::Did;
+pub(crate) use plan::name_of;
 pub use plan::{Attempt, Failing, Kind, Lane, lanes};
 pub use run::{Campaign, Summary};
 pub use states::{Baseline, look};

@@ -7,10 +7,12 @@ use std::fmt;
 
 use clap::ValueEnum;
 use faultfs::{CallKind, Errno, Fault, FaultPlan, FaultRule, FsyncFailure, Model, Pattern};
+use serde::{Deserialize, Serialize};
 
 /// A kind of calls, as programs know them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[value(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "String")]
 #[expect(missing_docs, reason = "each variant is the system call of that name")]
 pub enum Kind {
     Fsync,
@@ -32,7 +34,8 @@ pub enum Kind {
 }
 
 /// How a call fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 #[expect(missing_docs, reason = "each variant is the error of that name")]
 pub enum Failing {
     /// As this error; an fsync fails as on each file system.
@@ -157,7 +160,8 @@ impl Failing {
         })
     }
 
-    fn fault(self) -> Fault {
+    /// What happens to the call.
+    pub(crate) fn fault(self) -> Fault {
         if let Some(how) = self.personality() {
             return Fault::FailedSync(how);
         }
@@ -185,6 +189,34 @@ impl Failing {
 /// The model whose syncs fail late, which is looked at for those only.
 const DATA_JOURNAL: &str = "ext4-data-journal";
 
+impl TryFrom<String> for Kind {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_str(&name, false).map_err(|_| format!("{name} is no kind of calls"))
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        name_of(&kind)
+    }
+}
+
+impl TryFrom<String> for Failing {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_str(&name, true).map_err(|_| format!("{name} is no error that a call can have"))
+    }
+}
+
+impl From<Failing> for String {
+    fn from(error: Failing) -> Self {
+        name_of(&error)
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(name_of(self).as_str())
@@ -202,7 +234,7 @@ impl fmt::Display for Failing {
 }
 
 /// As the command line spells it.
-pub(super) fn name_of(value: &impl ValueEnum) -> String {
+pub(crate) fn name_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 

@@ -23,6 +23,7 @@ use crate::cli::MessageFormat;
 
 pub use file::{KEPT_IN, find_by_token};
 pub(crate) use live::{Live, RunEnd, marks_of, start_of};
+pub(crate) use noticed::unseen;
 pub(crate) use program::first_cpu;
 pub use program::{Ended, Ran, record, record_beside, record_counting, record_failing};
 
