@@ -48,7 +48,10 @@ impl<F: Fs> Auditor<'_, F> {
                 }
             }
             Err(Error::Corrupt { problem, .. }) => {
-                let detail = format!("{problem}; the next sweep mends it");
+                let detail = format!(
+                    "{problem}; a sweep of the place where its pack is mends it, and if that is \
+                     nowhere, remove it"
+                );
                 self.problem(ProblemKind::BadLease, &path, detail);
             }
             Err(e) => return Err(e),

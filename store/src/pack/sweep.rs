@@ -62,7 +62,7 @@ pub struct SweptPacks {
     /// Leases that could not be read, or were of a time that no clock can have set; their packs are kept
     /// for as long as any, from now on. They are among `kept`, too.
     pub mended: u64,
-    /// Leases of other places.
+    /// Leases of other places, and those that cannot be read and whose pack is not here.
     pub others: u64,
 }
 
@@ -190,10 +190,13 @@ impl<F: Fs> Store<F> {
         let held = match self.hold_lease(key)? {
             Hold::Gone => return Ok(Fate::Gone),
             Hold::Busy(..) => return Ok(Fate::Busy),
+            // Of which place it is, only that place knows.
             Hold::Torn(_file) => {
-                // Of which place is not known. It is taken for the sweeper's: who else would look?
-                let lease = Lease::of_unknown(*key, backend.name(), sweep.now);
-                return self.mend(lease);
+                return match backend.exists(key) {
+                    Ok(true) => self.mend(Lease::of_unknown(*key, backend.name(), sweep.now)),
+                    Ok(false) => Ok(Fate::Other),
+                    Err(_) => Ok(Fate::Busy),
+                };
             }
             Hold::Held(held) => held,
         };

@@ -323,6 +323,23 @@ fn leases_that_are_torn_or_of_another_clock_are_mended_and_kept_no_longer_than_a
     assert_eq!(store.sweep_packs(&place, after(until, 0)).unwrap().deleted, [key]);
 }
 
+/// Else a sweep of one place would forget a pack that lies in another.
+#[test]
+fn a_torn_lease_is_left_to_the_place_where_its_pack_is() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let place = PackMemory::default();
+    let (key, due) = fetched(&store, &place, "x");
+    fs::write(scratch.layout().lease(&key), b"torn").unwrap();
+    let directory = store.pack_directory(None);
+    let swept = store.sweep_packs(&directory, after(due, 0)).unwrap();
+    assert_eq!((swept.others, swept.mended), (1, 0));
+    let swept = store.sweep_packs(&place, after(due, 0)).unwrap();
+    assert_eq!((swept.others, swept.mended), (0, 1));
+    assert_eq!(store.sweep_packs(&directory, after(due, 10_000)).unwrap().others, 1);
+    assert_eq!(store.sweep_packs(&place, after(due, 10_000)).unwrap().deleted, [key]);
+}
+
 #[test]
 fn packs_and_leases_that_should_not_be_are_found_by_the_audit() {
     let scratch = Scratch::new();
