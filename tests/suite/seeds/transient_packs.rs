@@ -5,7 +5,8 @@
 use std::time::{Duration, SystemTime};
 
 use plugpull_store::{
-    FetchedPack, ObjectId, PackAccess, PackBackend as _, PackKey, PackMemory, Store, Ttl,
+    FetchedPack, ObjectId, PackAccess, PackBackend as _, PackKey, PackMemory, Store, SweptPacks,
+    Ttl,
 };
 
 use crate::scratch::{Scratch, commit};
@@ -19,7 +20,7 @@ struct Fetch {
 
 impl Fetch {
     fn new(place: PackMemory) -> Self {
-        Self { scratch: Scratch::new(), place, ttl: Ttl::new(Duration::from_secs(60)).unwrap() }
+        Self { scratch: Scratch::new(), place, ttl: Ttl::new(Duration::from_mins(1)).unwrap() }
     }
 
     fn fetch(&self, message: &str) -> FetchedPack {
@@ -80,7 +81,7 @@ fn a_place_without_urls_answers_inline_and_schedules_nothing() {
     assert_eq!((fetch.place.keys(), fetch.store().leases().unwrap()), (vec![], vec![]));
     let long_after = SystemTime::UNIX_EPOCH + Duration::from_hours(1 << 20);
     let swept = fetch.store().sweep_packs(&fetch.place, long_after).unwrap();
-    assert_eq!(swept, Default::default());
+    assert_eq!(swept, SweptPacks::default());
     assert_eq!(fetch.place.deletions(), []);
 }
 

@@ -417,7 +417,7 @@ fn timers_wait_until_a_pack_is_due_and_delete_it_once() {
             waited < Duration::from_mins(30)
         },
         &mut |swept| {
-            deleted.extend(swept.unwrap().deleted.into_iter().map(|key| (key, clock.elapsed())))
+            deleted.extend(swept.unwrap().deleted.into_iter().map(|key| (key, clock.elapsed())));
         },
     );
     assert_eq!(deleted, [(key, Duration::from_mins(10))]);
