@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    /// When this lease may be looked at again, and what it is doing.
+    /// What is being done with this pack, and how often that failed.
     fn lease(&self, key: &PackKey) -> (LeaseState, u32) {
         let entries = self.store.leases().unwrap();
         let entry = entries.iter().find(|entry| entry.key == *key).unwrap();
@@ -145,7 +145,7 @@ fn only_what_lies_under_the_prefix_is_deleted() {
 
 #[test]
 fn a_fetch_that_the_service_fails_is_an_error_in_time_and_its_lease_stays() {
-    for (mode, told) in [(Mode::Refuse, "put"), (Mode::Silent, "put"), (Mode::Error, "put")] {
+    for mode in [Mode::Refuse, Mode::Silent, Mode::Error] {
         let bucket = format!("{mode:?}").to_lowercase();
         let Some((proxy, place)) = service(&bucket) else { return };
         let world = World::new();
@@ -153,10 +153,7 @@ fn a_fetch_that_the_service_fails_is_an_error_in_time_and_its_lease_stays() {
         let begun = clock::now();
         let error = world.fetch(&place).err().unwrap();
         assert!(begun.elapsed() < BOUND, "{mode:?}: {:?}", begun.elapsed());
-        assert!(
-            matches!(&error, Error::PackBackend { op, .. } if *op == told),
-            "{mode:?}: {error}"
-        );
+        assert!(matches!(&error, Error::PackBackend { op: "put", .. }), "{mode:?}: {error}");
         assert!(error.to_string().contains(&bucket), "{error}");
         assert!(proxy.hits() > 0, "{mode:?} did nothing");
         let [entry] = &world.store.leases().unwrap()[..] else { panic!("one lease") };
