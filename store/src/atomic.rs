@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::barrier::Barrier;
 use crate::disk::Disk;
-use crate::durability::{Outcome, Reached, Receipt};
+use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::layout::STATE_TEMP;
 use crate::open::Options;
@@ -93,7 +93,21 @@ pub(crate) fn replace_held<'f, F: Fs>(
     }
     temp.rename(path)?;
     let entry = undo.unless(disk.sync_dir(barriers.dir, parent(path)), Some(temp.file()))?;
-    Ok((Receipt { outcome: Outcome::Created, reached: file.max(entry) }, temp))
+    Ok((Receipt::created(file.max(entry)), temp))
+}
+
+/// Removes a file durably; `None` when it was not there. The barrier also then: who removed it may have
+/// been killed before it. After an error the file is there.
+pub(crate) fn remove<F: Fs>(
+    disk: Disk<'_, F>,
+    path: &Path,
+    barrier: Barrier,
+) -> Result<Option<Reached>> {
+    let undo = Undo::before(disk, path)?;
+    let was_there = found(disk.fs.unlink(path)).at("remove", path)?.is_some();
+    let passed = disk.sync_dir(barrier, parent(path));
+    let reached = if was_there { undo.unless(passed, None) } else { passed }?;
+    Ok(was_there.then_some(reached))
 }
 
 /// The atomic write of a file that is never replaced, only made if it is not there. Its name is as

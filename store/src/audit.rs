@@ -1,8 +1,9 @@
 //! Audit: is every byte and every reference of a store what it must be?
 //!
 //! Verified: the format, the skeleton, HEAD, every branch; every object's hash; that every commit and
-//! snapshot names only what is there; that no temp of a dead writer is left; that nothing foreign
-//! lies among the objects. It changes nothing and may run beside writers.
+//! snapshot names only what is there, and so does what is in progress; that no address is held twice; the
+//! operation log; that no temp of a dead writer is left; that nothing foreign lies among the objects. It
+//! changes nothing and may run beside writers.
 //!
 //! Not verified: whether what is right in the page cache has reached the medium, and whether anything
 //! is missing that nothing refers to.
@@ -12,6 +13,7 @@
 //! damage (something reachable is missing) from bytes that merely look like a commit.
 
 mod packs;
+mod progress;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +43,12 @@ pub enum ProblemKind {
     BadSkeleton,
     /// A file that the store did not write.
     Foreign,
+    /// The state of a merge or rebase is unreadable.
+    BadState,
+    /// A reservation or intent is unreadable, or two hold what only one may.
+    BadReservation,
+    /// The operation log or its checkpoint is damaged, or ends in a torn record.
+    BadLog,
     /// The list of an interrupted garbage collection, or of directories restored into, is unreadable.
     BadList,
     /// A lease that cannot be read.
@@ -62,6 +70,9 @@ impl ProblemKind {
             Self::BadHead => "bad-head",
             Self::BadSkeleton => "bad-skeleton",
             Self::Foreign => "foreign",
+            Self::BadState => "bad-state",
+            Self::BadReservation => "bad-reservation",
+            Self::BadLog => "bad-log",
             Self::BadList => "bad-list",
             Self::BadLease => "bad-lease",
             Self::DeadLease => "dead-lease",
@@ -106,6 +117,12 @@ pub struct AuditCounts {
     pub packs: u64,
     /// Leases of transient packs, wherever these lie.
     pub leases: u64,
+    /// Reservations, expired ones included.
+    pub reservations: u64,
+    /// Intents.
+    pub intents: u64,
+    /// Records of the operation log that are kept.
+    pub logged: u64,
     /// Problems found.
     pub problems: u64,
 }
@@ -148,6 +165,9 @@ pub fn audit<F: Fs>(fs: &F, root: &Path, report: &(dyn Fn(Problem) + Sync)) -> R
     let temps = auditor.temps_without_owner(shards.temps)?;
     auditor.head()?;
     auditor.branches()?;
+    auditor.in_progress()?;
+    auditor.coordination()?;
+    auditor.log()?;
     auditor.objects(shards.few)?;
     auditor.suspects()?;
     auditor.orphans(temps)?;

@@ -70,6 +70,48 @@ barriers! {
         "HEAD is empty or torn";
     HeadDir, "head-dir", "head.rs set_head",
         "HEAD is what it was before an acknowledged change";
+    StateFile, "state-file", "state.rs write_state",
+        "a merge or rebase state is empty or torn";
+    StateDir, "state-dir", "state.rs write_state",
+        "a merge or rebase is where it was before an acknowledged change";
+    CommitOfState, "commit-of-state", "state.rs write_state",
+        "a merge or rebase leads to a commit that a dead writer had made visible only";
+    ClearedState, "cleared-state", "state.rs clear_state",
+        "a merge or rebase is in progress again although its end was acknowledged";
+    ReservationFile, "reservation-file", "coordination.rs reserve",
+        "a reservation is empty or torn, and nobody can reserve anything";
+    ReservationDir, "reservation-dir", "coordination.rs reserve",
+        "a reservation that was granted is gone, and somebody else gets what it holds";
+    IntentFile, "intent-file", "coordination.rs intend",
+        "an intent is empty or torn";
+    IntentDir, "intent-dir", "coordination.rs intend",
+        "an intent that was acknowledged is gone";
+    ReservationOfIntent, "reservation-of-intent", "coordination.rs intend",
+        "an intent belongs to a reservation that a dead writer had made visible only";
+    EndedIntents, "ended-intents", "coordination.rs end_intents",
+        "an intent is back after its reservation ended";
+    ReleasedReservation, "released-reservation", "coordination.rs release",
+        "a reservation holds again what was released";
+    ExpiredReservations, "expired-reservations", "coordination.rs remove_expired",
+        "an expired reservation is back beside the one that took its place";
+    LogFile, "log-file", "oplog.rs make_log",
+        "the operation log has its name and not its header";
+    KnownLog, "known-log", "oplog.rs settle_log",
+        "an acknowledged record is gone with a log that a dead writer had made visible only";
+    KnownRecords, "known-records", "oplog.rs settle_log",
+        "a record that a dead writer had made visible only is gone from before an acknowledged one";
+    LogRecord, "log-record", "oplog.rs append_line",
+        "an acknowledged record of the operation log is gone or torn";
+    CheckpointFile, "checkpoint-file", "oplog.rs checkpoint_log",
+        "a checkpoint is empty or torn";
+    CheckpointDir, "checkpoint-dir", "oplog.rs checkpoint_log",
+        "an acknowledged checkpoint is gone";
+    KnownCheckpoint, "known-checkpoint", "oplog.rs compact_log",
+        "records are gone whose checkpoint a dead writer had made visible only";
+    CompactedFile, "compacted-file", "oplog.rs compact_log",
+        "the compacted operation log is empty or torn";
+    CompactedDir, "compacted-dir", "oplog.rs compact_log",
+        "a record that was appended to the compacted log is gone, since the old one is back";
     TextFile, "text-file", "atomic.rs write_bytes",
         "a text or JSON file is empty or torn";
     TextDir, "text-dir", "atomic.rs write_bytes",

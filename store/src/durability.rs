@@ -52,6 +52,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// The receipt of something new.
+    pub(crate) fn created(reached: Reached) -> Self {
+        Self { outcome: Outcome::Created, reached }
+    }
+
     /// The receipt of a write that builds on others, which reached this much.
     pub(crate) fn after(self, reached: Reached) -> Self {
         Self { reached: self.reached.max(reached), ..self }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::id::ObjectId;
+use crate::time::Time;
 
 // Linux error numbers for which std has no stable `ErrorKind`.
 const EIO: i32 = 5;
@@ -54,13 +55,13 @@ pub enum Error {
         /// The first foreign entry.
         found: String,
     },
-    /// The store was written by a later version of this program.
+    /// The store, or a state file, was written by a later version of this program.
     #[error(
-        "{} has store format {found}, and this program knows formats up to {supported}; \
+        "{} has format {found}, and this program knows formats up to {supported}; \
          use a newer plugpull", path.display()
     )]
     NewerFormat {
-        /// The format file.
+        /// The format file of the store, or a state file.
         path: PathBuf,
         /// Version found.
         found: u32,
@@ -203,6 +204,37 @@ pub enum Error {
         branch: String,
         /// What is in its way.
         other: String,
+    },
+    /// A merge or rebase is not as the caller believed.
+    #[error("{} cannot be changed: {problem}; read the {kind} again and retry", path.display())]
+    StateConflict {
+        /// Which kind of state.
+        kind: &'static str,
+        /// Its file.
+        path: PathBuf,
+        /// What is there instead.
+        problem: &'static str,
+    },
+    /// Somebody else holds what was to be reserved.
+    #[error(
+        "{address:?} is held by {holder} (reservation {reservation_id}) until {} ms after 1970; wait, \
+         or ask them to release it", expires_at.millis()
+    )]
+    Held {
+        /// The first address that is held.
+        address: String,
+        /// Who holds it.
+        holder: String,
+        /// By which reservation.
+        reservation_id: String,
+        /// Until when.
+        expires_at: Time,
+    },
+    /// An intent for a reservation that is not there, or holds nothing any more.
+    #[error("there is no reservation {id}, or it has expired; reserve anew")]
+    NoReservation {
+        /// The id given.
+        id: String,
     },
     /// A write failed at its last barrier, and putting the old content back failed as well.
     #[error(

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use faultfs::{Access, FileKind, Fs, FsFile};
+use faultfs::{FileKind, Fs};
 
 use crate::atomic::{Barriers, parent, replace, temp_beside};
 use crate::barrier::Barrier;
@@ -23,7 +23,7 @@ use crate::id::ObjectId;
 use crate::layout::Layout;
 use crate::named::Named;
 use crate::object::starts_as;
-use crate::open::Store;
+use crate::open::{Store, read_up_to};
 use crate::planted::Bug;
 use crate::shards::Shards;
 use crate::snapshot::Snapshot;
@@ -50,7 +50,7 @@ impl Default for GcOptions {
 pub struct GcReport {
     /// Temps of dead writers that were removed.
     pub orphans: Vec<PathBuf>,
-    /// Objects that a ref, HEAD or an object within the grace leads to.
+    /// Objects that a ref, HEAD, something in progress or an object within the grace leads to.
     pub kept: u64,
     /// Objects deleted (or to be deleted, in a dry run).
     pub deleted: u64,
@@ -129,7 +129,7 @@ impl<F: Fs> Store<F> {
         self.delete(&ids).map(|_| ())
     }
 
-    /// Makes what the marking saw of branches and HEAD durable: a writer may have been killed between
+    /// Makes what the marking saw of branches, HEAD and what is in progress durable: a writer may have been killed between
     /// its change and the barrier, and the branch that comes back must not find its history gone.
     fn settle_refs(&self) -> Result<()> {
         for dir in dirs_below(self.fs(), self.layout().heads())? {
@@ -183,6 +183,7 @@ impl<F: Fs> Store<F> {
         if let Some(Head::Detached(id)) = self.head()? {
             tips.push(id);
         }
+        tips.extend(self.commits_in_progress()?);
         for tip in tips {
             self.mark_history(marked, tip)?;
         }
@@ -209,7 +210,8 @@ impl<F: Fs> Store<F> {
 
     /// Something that a ref leads to is gone: damage, which a collection must not build upon.
     fn lost(&self, what: &str, id: &ObjectId) -> Error {
-        let problem = format!("a branch or HEAD leads to this {what}, and it is missing");
+        let problem =
+            format!("a branch, HEAD, merge or rebase leads to this {what}, and it is missing");
         Error::Corrupt { path: self.layout().object(id), problem }
     }
 
@@ -281,13 +283,9 @@ pub(crate) fn object_of(shard: u8, name: &str) -> Option<ObjectId> {
 /// The list of an interrupted collection, if there is one.
 pub(crate) fn read_condemned<F: Fs>(fs: &F, layout: &Layout) -> Result<Option<Vec<ObjectId>>> {
     let path = layout.condemned();
-    let Some(file) = found(fs.open(&path, Access::Read)).at("open", &path)? else {
+    let Some(bytes) = read_up_to(fs, &path, u64::MAX)? else {
         return Ok(None);
     };
-    let len = file.metadata().at("stat", &path)?.len;
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-    let n = file.read_full_at(&mut bytes, 0).at("read", &path)?;
-    bytes.truncate(n);
     let text = String::from_utf8(bytes);
     let text = text.map_err(|e| corrupt_list(&path, &e))?;
     let ids = text.lines().map(str::parse).collect::<Result<Vec<ObjectId>>>();

@@ -180,6 +180,16 @@ impl Layout {
         self.root.join("oplog")
     }
 
+    /// The operation log itself.
+    pub fn log(&self) -> PathBuf {
+        self.oplog().join("log")
+    }
+
+    /// How far somebody has taken it into account.
+    pub fn log_checkpoint(&self) -> PathBuf {
+        self.oplog().join("checkpoint.json")
+    }
+
     /// The lock of the operation log.
     pub(crate) fn oplog_lock(&self) -> PathBuf {
         self.locks().join("oplog")

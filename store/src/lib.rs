@@ -1,7 +1,8 @@
 //! A small content-addressed store, written to be checked.
 //!
-//! It keeps objects (blobs, snapshots, commits), branch refs and HEAD. Every write goes through one
-//! protocol, and success means that the power may go now:
+//! It keeps objects (blobs, snapshots, commits), branch refs and HEAD, what is in progress (a merge, a
+//! rebase), who works on what, and an operation log. Every write but an append to that log goes through
+//! one protocol, and success means that the power may go now:
 //!
 //! temp file in the target directory, locked by its owner -> write -> mode and times -> fsync ->
 //! rename -> fsync of the directory -> receipt.
@@ -31,13 +32,14 @@
 //! # What it is not for
 //!
 //! It is a subject to be tortured and a place to show how durable writes are done, not a version
-//! control system: no merges, and no network but for packs on their way (feature `s3`). Known limits stand in docs/limits.md.
+//! control system: no merging of files, and no network but for packs on their way (feature `s3`). Known limits stand in docs/limits.md.
 
 mod atomic;
 mod audit;
 mod barrier;
 mod canonical;
 mod commit;
+mod coordination;
 mod disk;
 mod durability;
 mod error;
@@ -45,20 +47,28 @@ mod gc;
 mod head;
 mod id;
 mod layout;
+mod lock;
+mod merge;
 mod name;
 mod named;
 mod object;
 mod open;
+mod oplog;
 mod pack;
 mod pin;
 mod planted;
+mod rebase;
 mod refs;
+mod reservation;
 mod restore;
+mod sealed;
 mod shards;
 mod snapshot;
+mod state;
 mod stream;
 mod sweep;
 mod temp;
+mod time;
 mod undo;
 
 pub use atomic::{write_json_atomic, write_text_atomic};
@@ -71,9 +81,11 @@ pub use gc::{GcOptions, GcReport};
 pub use head::Head;
 pub use id::ObjectId;
 pub use layout::Layout;
+pub use merge::MergeState;
 pub use name::Branch;
 pub use object::Put;
 pub use open::{Options, Recovery, Store};
+pub use oplog::{Checkpoint, Log, LogRecord};
 pub use pack::{
     FetchedPack, ImportedPack, Lease, LeaseEntry, LeaseState, PackAccess, PackBackend,
     PackDirectory, PackKey, PackMemory, PackSweep, PackTimers, SweptPacks, TimerClock, Ttl,
@@ -82,6 +94,10 @@ pub use pack::{
 pub use pack::{S3Options, S3Packs};
 pub use pin::Pin;
 pub use planted::{Bug, Run};
+pub use rebase::RebaseState;
 pub use refs::Expected;
+pub use reservation::{Claim, Intent, Reservation};
 pub use snapshot::{FileEntry, Snapshot};
+pub use state::Known;
 pub use stream::ObjectReader;
+pub use time::Time;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// Longest branch name, and longest part of a path, in bytes (NAME_MAX of Linux).
@@ -14,7 +16,8 @@ const MAX_NAME: usize = 255;
 const MAX_PATH: usize = 4095;
 
 /// A checked branch name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Branch(String);
 
 impl Branch {
@@ -30,6 +33,20 @@ impl Branch {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Branch> for String {
+    fn from(branch: Branch) -> Self {
+        branch.0
+    }
+}
+
+impl TryFrom<String> for Branch {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        Self::new(&name)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! `init` writes the format file last: a directory is a store when everything in it is durable, and
 //! an interrupted `init` is simply run again. `open` checks the format and the skeleton, finishes an
-//! interrupted garbage collection and removes temps whose owner is dead.
+//! interrupted garbage collection, cuts what was never acknowledged off the operation log, and removes
+//! temps whose owner is dead.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
@@ -18,6 +20,7 @@ use crate::error::{At, Error, Result, found};
 use crate::head::Head;
 use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
 use crate::name::Branch;
+use crate::oplog::Tail;
 use crate::pack::PackKey;
 use crate::pin::Pins;
 use crate::planted::{Bug, Planted};
@@ -84,6 +87,8 @@ pub struct Store<F: Fs = RealFs> {
     options: Options,
     pins: Pins<F::File>,
     recovery: Recovery,
+    /// The end of the operation log as this store left it, all of it durable.
+    log_tail: Mutex<Option<Tail>>,
 }
 
 /// What opening a store had to mend.
@@ -97,6 +102,8 @@ pub struct Recovery {
     pub packs: Vec<PackKey>,
     /// Those that could not be deleted; a later sweep tries again.
     pub undeleted: Vec<PackKey>,
+    /// Bytes of a record that was never acknowledged, which were cut off the operation log.
+    pub log_cut: u64,
 }
 
 impl Store<RealFs> {
@@ -149,8 +156,10 @@ impl<F: Fs> Store<F> {
         Disk::new(&fs, options).sync_dir(Barrier::FormatDir, dir)?;
         let pins = Pins::open(&fs, &layout)?;
         let recovery = Recovery::default();
-        let mut store = Self { fs, layout, options, pins, recovery };
+        let log_tail = Mutex::default();
+        let mut store = Self { fs, layout, options, pins, recovery, log_tail };
         store.recovery.condemned = store.finish_condemned()?;
+        store.recovery.log_cut = store.mend_log()?;
         store.recovery.orphans = store.sweep(shards.temps)?;
         let swept = store.sweep_packs_at_open()?;
         (store.recovery.packs, store.recovery.undeleted) = (swept.deleted, swept.failed);
@@ -179,6 +188,11 @@ impl<F: Fs> Store<F> {
     /// Whether a deliberate mistake is switched on.
     pub(crate) fn has(&self, bug: Bug) -> bool {
         self.options.planted.has(bug)
+    }
+
+    /// It is right whenever the mutex is free, so a panic elsewhere does not spoil it.
+    pub(crate) fn log_tail(&self) -> MutexGuard<'_, Option<Tail>> {
+        self.log_tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pins(&self) -> &Pins<F::File> {
@@ -236,6 +250,22 @@ pub(crate) fn read_state<F: Fs>(fs: &F, path: &Path) -> Result<Option<Vec<u8>>> 
         let problem = format!("it is longer than {MAX_STATE} bytes");
         return Err(Error::Corrupt { path: path.to_owned(), problem });
     }
+    bytes.truncate(n);
+    Ok(Some(bytes))
+}
+
+/// Reads a state file that may be long; `None` when absent, an error when it is longer than `most`.
+pub(crate) fn read_up_to<F: Fs>(fs: &F, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let Some(file) = found(fs.open(path, Access::Read)).at("open", path)? else {
+        return Ok(None);
+    };
+    let len = file.metadata().at("stat", path)?.len;
+    if len > most {
+        let problem = format!("it is longer than {most} bytes");
+        return Err(Error::Corrupt { path: path.to_owned(), problem });
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    let n = file.read_full_at(&mut bytes, 0).at("read", path)?;
     bytes.truncate(n);
     Ok(Some(bytes))
 }

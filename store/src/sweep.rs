@@ -15,6 +15,7 @@ use crate::atomic::parent;
 use crate::barrier::Barrier;
 use crate::error::{At, Result, found};
 use crate::layout::{Layout, RESTORE_TEMP, STATE_TEMP, is_temp};
+use crate::lock::lock;
 use crate::open::Store;
 use crate::planted::Bug;
 use crate::restore::restore_records;
@@ -63,10 +64,7 @@ impl<F: Fs> Store<F> {
 
 /// The lock to hold while the locks of temps are tried: exclusive to remove them, shared to look.
 pub(crate) fn lock_temps<F: Fs>(fs: &F, layout: &Layout, mode: LockMode) -> Result<F::File> {
-    let path = layout.sweep_lock();
-    let lock = fs.open(&path, Access::Read).at("open", &path)?;
-    lock.lock(mode).at("lock", &path)?;
-    Ok(lock)
+    lock(fs, &layout.sweep_lock(), mode)
 }
 
 /// Whether the owner of a temp lives; does not remove it. Under [`lock_temps`].

@@ -5,6 +5,9 @@
 //! whether or not the failed barrier had let anything through: either the entry never changed, or it
 //! changed twice. When it fails as well, the error says that the value is not known.
 //!
+//! What was appended is undone in the same way: the bytes before it are written anew, on another inode,
+//! since an fsync of this one has failed.
+//!
 //! The caller holds the lock of what it writes. Where there is none (texts of others), a value that
 //! somebody else has written meanwhile is left alone.
 
@@ -25,6 +28,8 @@ pub(crate) struct Undo<'f, F: Fs> {
     disk: Disk<'f, F>,
     path: &'f Path,
     old: Old<F::File>,
+    /// So many bytes of it are kept; all, unless the change is an append.
+    keep: u64,
 }
 
 enum Old<H> {
@@ -42,7 +47,12 @@ impl<'f, F: Fs> Undo<'f, F> {
             Err(e) if is_unreadable(&e) => Old::Unreadable(e),
             opened => opened.at("open", path)?.map_or(Old::Absent, Old::Open),
         };
-        Ok(Self { disk, path, old })
+        Ok(Self { disk, path, old, keep: u64::MAX })
+    }
+
+    /// Of a file that is appended to: these are the bytes that it had.
+    pub(crate) fn keeping(self, bytes: u64) -> Self {
+        Self { keep: bytes, ..self }
     }
 
     /// Hands on what the last barrier of the change reached. If it failed, first puts the old state
@@ -85,7 +95,8 @@ impl<'f, F: Fs> Undo<'f, F> {
         if metadata.kind != FileKind::File {
             return Err(io::Error::from(io::ErrorKind::InvalidInput)).at("put back", self.path);
         }
-        let mut bytes = vec![0; usize::try_from(metadata.len).unwrap_or(usize::MAX)];
+        let len = metadata.len.min(self.keep);
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         let n = old.read_full_at(&mut bytes, 0).at("read", self.path)?;
         let mut temp = temp_beside(self.disk, self.path)?;
         temp.write(bytes.get(..n).unwrap_or_default())?;

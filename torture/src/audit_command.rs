@@ -53,6 +53,9 @@ fn print_counts(out: &mut impl Write, counts: &AuditCounts) -> io::Result<()> {
         (counts.quarantined, "corrupt objects in quarantine, replaced by good ones"),
         (counts.packs, "transient packs in the store's own directory"),
         (counts.leases, "leases of transient packs; `plugpull store leases` lists them"),
+        (counts.reservations, "reservations"),
+        (counts.intents, "intents"),
+        (counts.logged, "records in the operation log"),
         (counts.condemned, "objects an interrupted gc has left to delete; the next open does it"),
     ];
     for (count, what) in notes.iter().filter(|(count, _)| *count > 0) {
@@ -79,6 +82,9 @@ fn counts_json(counts: &AuditCounts) -> serde_json::Value {
         "condemned": counts.condemned,
         "packs": counts.packs,
         "leases": counts.leases,
+        "reservations": counts.reservations,
+        "intents": counts.intents,
+        "logged": counts.logged,
         "problems": counts.problems,
     })
 }

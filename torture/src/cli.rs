@@ -26,7 +26,10 @@ pub use program::{
 };
 pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
-pub use store::{BranchArgs, FetchPackArgs, StoreCommand};
+pub use store::{
+    BranchArgs, FetchPackArgs, MergeStateArgs, OplogArgs, RebaseStateArgs, ReserveArgs,
+    StoreCommand,
+};
 pub use torture::{TortureArgs, WriterArgs};
 
 /// Pulls the plug on a program and tells which missing fsync would have lost data.

@@ -4,6 +4,7 @@
 //! own error path cleans up.
 
 mod packs;
+mod together;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,21 @@ fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
         StoreCommand::ImportPack { dir, file } => packs::import(out, &open(dir, stop)?, file, stop),
         StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, stop)?, *dead),
         StoreCommand::Leases { dir } => packs::leases(out, &open(dir, stop)?),
+        StoreCommand::MergeState(args) => together::merge_state(out, &open(&args.dir, stop)?, args),
+        StoreCommand::RebaseState(args) => {
+            together::rebase_state(out, &open(&args.dir, stop)?, args)
+        }
+        StoreCommand::Reserve(args) => together::reserve(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Intend { dir, reservation, operation, detail, addresses } => {
+            let store = open(dir, stop)?;
+            let (intent, _receipt) = store.intend(reservation, addresses, operation, detail)?;
+            Ok(writeln!(out, "{}", intent.intent_id)?)
+        }
+        StoreCommand::Release { dir, id } => together::release(&open(dir, stop)?, id),
+        StoreCommand::Reservations { dir, address, sweep } => {
+            together::reservations(out, &open(dir, stop)?, address.as_deref(), *sweep)
+        }
+        StoreCommand::Oplog(args) => together::oplog(out, &open(&args.dir, stop)?, args),
         StoreCommand::Gc { dir, grace, dry_run } => {
             gc(out, open(dir, stop)?, GcOptions { grace: *grace, dry_run: *dry_run })
         }
@@ -68,6 +84,9 @@ fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
     let recovery = store.recovery();
     if !recovery.orphans.is_empty() {
         eprintln!("removed {} temps of dead writers", recovery.orphans.len());
+    }
+    if recovery.log_cut > 0 {
+        eprintln!("cut {} bytes of a torn record off the operation log", recovery.log_cut);
     }
     if recovery.condemned > 0 {
         eprintln!("finished an interrupted gc: {} objects deleted", recovery.condemned);

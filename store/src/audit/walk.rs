@@ -16,13 +16,17 @@ use crate::gc::{object_of, read_condemned};
 use crate::head::Head;
 use crate::id::ObjectId;
 use crate::layout::{Layout, OBJECT_TEMP, is_temp};
+use crate::merge::MergeState;
 use crate::named::Named;
 use crate::object::{UNSETTLED, starts_as};
 use crate::open::{Fault, describe, read_state};
+use crate::rebase::RebaseState;
 use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::restore::restore_records;
+use crate::sealed::read_sealed;
 use crate::shards::Shards;
 use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::stream::{CHUNK, ObjectReader, open_object, wrong_hash};
 use crate::sweep::{Owner, lock_temps, owner, temps};
 
@@ -46,6 +50,9 @@ pub(super) struct Totals {
     condemned: AtomicU64,
     pub(super) packs: AtomicU64,
     pub(super) leases: AtomicU64,
+    pub(super) reservations: AtomicU64,
+    pub(super) intents: AtomicU64,
+    pub(super) logged: AtomicU64,
     problems: AtomicU64,
 }
 
@@ -63,6 +70,9 @@ impl Totals {
             condemned: self.condemned.load(Relaxed),
             packs: self.packs.load(Relaxed),
             leases: self.leases.load(Relaxed),
+            reservations: self.reservations.load(Relaxed),
+            intents: self.intents.load(Relaxed),
+            logged: self.logged.load(Relaxed),
             problems: self.problems.load(Relaxed),
         }
     }
@@ -158,7 +168,12 @@ impl<'a, F: Fs> Auditor<'a, F> {
     }
 
     /// A ref that moved while it was looked at, its old commit collected, is no problem.
-    fn must_be_commit(&self, from: &Path, id: &ObjectId, unmoved: impl Fn() -> bool) -> Result<()> {
+    pub(super) fn must_be_commit(
+        &self,
+        from: &Path,
+        id: &ObjectId,
+        unmoved: impl Fn() -> bool,
+    ) -> Result<()> {
         match self.fault_of::<Commit>(id)? {
             Some(detail) if unmoved() => self.problem(ProblemKind::Dangling, from, detail),
             _ => {}
@@ -339,7 +354,8 @@ impl<'a, F: Fs> Auditor<'a, F> {
         Ok(())
     }
 
-    /// The commits and snapshots that a ref or HEAD leads to, as far as they can be read.
+    /// The commits and snapshots that a ref, HEAD or something in progress leads to, as far as they can be
+    /// read.
     fn reachable(&self) -> Result<BTreeSet<ObjectId>> {
         let read = |path: &Path| read_state(self.fs, path).ok().flatten();
         let files = branch_files(self.fs, &self.layout.heads())?;
@@ -348,6 +364,11 @@ impl<'a, F: Fs> Auditor<'a, F> {
         if let Some(Ok(Head::Detached(id))) = read(&self.layout.head()).map(|b| Head::parse(&b)) {
             open.push(id);
         }
+        // What cannot be read is told by itself.
+        let merge = read_sealed::<F, MergeState>(self.fs, &self.layout.merge_state());
+        let rebase = read_sealed::<F, RebaseState>(self.fs, &self.layout.rebase_state());
+        open.extend(merge.ok().flatten().iter().flat_map(State::commits));
+        open.extend(rebase.ok().flatten().iter().flat_map(State::commits));
         let mut reachable = BTreeSet::new();
         while let Some(id) = open.pop() {
             if reachable.insert(id)

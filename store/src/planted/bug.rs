@@ -165,6 +165,20 @@ bugs! {
         "A write that wrote less than it was asked is taken for the whole.";
     ExistingTrusted, "existing-trusted", Fault, [],
         "A put that finds its object does not look at its bytes.";
+    StateInPlace, "state-in-place", Kill, [],
+        "A merge or rebase state is cut and overwritten in place.";
+    ClearNotSynced, "clear-not-synced", PowerCut, [ClearedState],
+        "A merge or rebase is ended without a sync of the directory.";
+    GcIgnoresStates, "gc-ignores-states", Kill, [],
+        "A collection takes what only a merge or rebase in progress leads to.";
+    ClaimWithoutLock, "claim-without-lock", Race, [],
+        "A reservation is granted to whoever sees nobody holding it, without the lock.";
+    ReleaseBeforeIntents, "release-before-intents", Kill, [],
+        "A reservation is removed before its intents.";
+    CheckpointBeforeRecords, "checkpoint-before-records", PowerCut, [],
+        "A checkpoint is written before the records it covers are durable.";
+    TornTailTrusted, "torn-tail-trusted", Kill, [],
+        "A record is appended behind a torn one.";
 }
 
 impl Bug {

@@ -73,6 +73,12 @@ fn story(story: u64, most: u64) -> Vec<Try> {
     (1..=most).map(|missing| Try::new(Workload::AfterKill, missing * STORIES + story, 2)).collect()
 }
 
+/// One of the four stories of those who work together, with each of so many calls missing once where
+/// somebody is killed in it.
+fn together(workload: Workload, story: u64, count: u64, size: usize) -> Vec<Try> {
+    (0..count).map(|missing| Try::new(workload, 4 * missing + story, size)).collect()
+}
+
 /// A run with this fault at each of the first calls.
 fn faulty(workload: Workload, seeds: u64, size: usize, rule: &FaultRule, most: u64) -> Vec<Try> {
     let at = |seed, n| {
@@ -104,6 +110,27 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         Barrier::BranchFolder => story(4, 10),
         Barrier::DeletedBranch => [seeds(Workload::Branches, 1..8, 4), story(13, 4)].concat(),
         Barrier::HeadFile | Barrier::HeadDir => seeds(Workload::Branches, 1..4, 2),
+        Barrier::StateFile | Barrier::StateDir | Barrier::ClearedState => {
+            seeds(Workload::State, 0..9, 4)
+        }
+        Barrier::CommitOfState => together(Workload::State, 3, 32, 2),
+        Barrier::ReservationFile
+        | Barrier::ReservationDir
+        | Barrier::IntentFile
+        | Barrier::IntentDir => together(Workload::Coordination, 0, 8, 4),
+        Barrier::ReservationOfIntent | Barrier::EndedIntents | Barrier::ReleasedReservation => {
+            together(Workload::Coordination, 3, 64, 2)
+        }
+        Barrier::ExpiredReservations => together(Workload::Coordination, 2, 8, 2),
+        Barrier::LogFile
+        | Barrier::LogRecord
+        | Barrier::CheckpointFile
+        | Barrier::CheckpointDir => together(Workload::OpLog, 0, 16, 4),
+        Barrier::KnownLog
+        | Barrier::KnownRecords
+        | Barrier::KnownCheckpoint
+        | Barrier::CompactedFile
+        | Barrier::CompactedDir => together(Workload::OpLog, 3, 32, 2),
         Barrier::TextFile | Barrier::TextDir | Barrier::TextParents => {
             [seeds(Workload::Text, 1..4, 3), story(12, 8)].concat()
         }
@@ -211,6 +238,12 @@ fn of_bug(bug: Bug) -> Vec<Try> {
         Bug::FailedObjectTrusted => {
             faulty(Workload::Put, 4, 12, &eio(CallKind::SyncDir, "/store/objects/**"), 8)
         }
+        Bug::StateInPlace | Bug::ClearNotSynced => seeds(Workload::State, 0..9, 4),
+        Bug::GcIgnoresStates => together(Workload::State, 1, 2, 2),
+        Bug::ClaimWithoutLock => together(Workload::Coordination, 1, 64, 8),
+        Bug::ReleaseBeforeIntents => together(Workload::Coordination, 3, 16, 2),
+        Bug::CheckpointBeforeRecords => together(Workload::OpLog, 3, 32, 2),
+        Bug::TornTailTrusted => together(Workload::OpLog, 2, 4, 2),
         Bug::ShortWriteIgnored => {
             let short = FaultRule::new(Fault::ShortWrite).on(&[CallKind::WriteAt]);
             faulty(Workload::Put, 1, 4, &short, 4)

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, CallKind, FileKind, Fs, FsFile, SimFs, Watched};
 use plugpull_store::{
-    Audit, Commit, Durability, Error, Expected, GcOptions, Head, Layout, ObjectId, Options,
-    PackAccess, PackSweep, Result, Snapshot, Store, Ttl, write_text_atomic,
+    Audit, Commit, Durability, Error, Expected, GcOptions, Head, Known, Layout, MergeState,
+    ObjectId, Options, PackAccess, PackSweep, Result, Snapshot, Store, Ttl, write_text_atomic,
 };
 
 use crate::scratch::{TIME, branch, commit, one_file};
@@ -321,6 +321,26 @@ fn a_head() {
             |world| world.store().set_head(&head).map(drop),
         );
     }
+}
+
+#[test]
+fn a_merge_that_begins_and_ends() {
+    let [first, second] = ids();
+    let [base_commit, ours_commit, theirs_commit] = [first, first, second];
+    let conflict_paths = ["file".to_owned()].into();
+    let state =
+        MergeState { base_commit, ours_commit, theirs_commit, conflict_paths, other_branch: None };
+    let commits = |world: &mut World| {
+        two_commits(world);
+    };
+    at_every_call(commits, |world| {
+        world.store().write_merge_state(&state, Known::Absent).map(drop)
+    });
+    let begun = |world: &mut World| {
+        two_commits(world);
+        let _ = world.store().write_merge_state(&state, Known::Absent).unwrap();
+    };
+    at_every_call(begun, |world| world.store().clear_merge_state(Known::Is(&state)).map(drop));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod renewed;
 mod repair;
 mod simulated;
 mod temps;
+mod together;
 mod undo;
 mod upgrade;
 mod workload;

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, CallKind, Fs, FsFile, SimFs, Watched};
 use plugpull_store::{
-    Commit, Expected, GcOptions, Head, ObjectId, Options, PackAccess, Snapshot, Store, Ttl,
-    write_text_atomic,
+    Claim, Commit, Expected, GcOptions, Head, Known, MergeState, ObjectId, Options, PackAccess,
+    Snapshot, Store, Ttl, write_text_atomic,
 };
 
 use crate::scratch::{TIME, branch};
@@ -96,6 +96,9 @@ pub(crate) fn everything(options: Options) -> Log {
     move_refs(&mut run, &store);
     write_outside(&mut run, &store);
     carry_packs(&mut run, &store);
+    merge_and_rebase(&mut run);
+    reserve(&mut run);
+    write_log(&mut run);
     recover(&mut run, &store);
     run.end()
 }
@@ -214,6 +217,44 @@ fn carry_packs(run: &mut Run, store: &Store<Disk>) {
     let swept = store.sweep_packs(&place, late()).unwrap();
     run.note("swept", swept.deleted.len());
     run.note("imported", store.import_pack(&bytes).unwrap());
+}
+
+/// No pin knows the commits.
+fn merge_and_rebase(run: &mut Run) {
+    let store = run.open();
+    let tip = store.read_branch(&branch("main")).unwrap().unwrap();
+    let [base_commit, ours_commit, theirs_commit] = [tip; 3];
+    let (conflict_paths, other_branch) = ([].into(), None);
+    let merge =
+        MergeState { base_commit, ours_commit, theirs_commit, conflict_paths, other_branch };
+    let written = store.write_merge_state(&merge, Known::Absent).unwrap();
+    run.note("merge", (written, store.merge_state().unwrap()));
+    run.note("merge ended", store.clear_merge_state(Known::Is(&merge)).unwrap());
+    run.note("no merge ended", store.clear_merge_state(Known::Absent).unwrap());
+}
+
+fn reserve(run: &mut Run) {
+    let store = run.open();
+    let claim = Claim::new("run", branch("main"), ["a.rs"], "write");
+    let expired = Claim { ttl: Duration::ZERO, ..claim.clone() };
+    run.note("expired", store.reserve(&expired).unwrap().1);
+    let (reservation, receipt) = store.reserve(&claim).unwrap();
+    run.note("reserved", receipt);
+    run.note("refused", store.reserve(&claim).is_err());
+    let id = reservation.reservation_id;
+    run.note("intended", store.intend(&id, ["a.rs"], "write", "all of it").unwrap().1);
+    run.note("released", store.release(&id).unwrap());
+    run.note("left", (store.reservations().unwrap(), store.intents().unwrap()));
+}
+
+fn write_log(run: &mut Run) {
+    let store = run.open();
+    run.note("logged", store.append_log("run", "one").unwrap().1);
+    run.note("logged", store.append_log("run", "two").unwrap().1);
+    run.note("checkpoint", store.checkpoint_log(1, "one").unwrap().1);
+    run.note("compacted", store.compact_log().unwrap());
+    let log = store.log(0).unwrap();
+    run.note("log", (log.base, log.records.len()));
 }
 
 fn recover(run: &mut Run, store: &Store<Disk>) {

@@ -325,4 +325,7 @@ workloads! {
     all_of_it_at_once: Mixed,
     texts: Text,
     packs: Packs,
+    merges_and_rebases: State,
+    reservations: Coordination,
+    an_operation_log: OpLog,
 }

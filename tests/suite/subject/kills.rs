@@ -82,6 +82,16 @@ fn an_older_store_that_is_raised() {
 }
 
 #[test]
+fn those_who_work_together() {
+    nothing_is_lost(Workload::State, 0..48, SMALL);
+    nothing_is_lost(Workload::State, 0..4, 12);
+    nothing_is_lost(Workload::Coordination, 0..96, SMALL);
+    nothing_is_lost(Workload::Coordination, 0..12, 12);
+    nothing_is_lost(Workload::OpLog, 0..96, SMALL);
+    nothing_is_lost(Workload::OpLog, 0..12, 12);
+}
+
+#[test]
 fn texts_and_opens() {
     nothing_is_lost(Workload::Text, 0..4, 6);
     nothing_is_lost(Workload::OpenRace, 0..8, 8);

@@ -97,6 +97,66 @@ Example: plugpull store fetch-pack /tmp/store main > main.pack
         /// The store's directory
         dir: PathBuf,
     },
+    /// Show, begin or end the merge in progress
+    #[command(after_help = "\
+Example: plugpull store merge-state /tmp/store
+         plugpull store merge-state /tmp/store --base sha256:... --ours sha256:... --theirs sha256:...
+         plugpull store merge-state /tmp/store --clear")]
+    MergeState(MergeStateArgs),
+    /// Show, begin or end the rebase in progress
+    #[command(after_help = "\
+Example: plugpull store rebase-state /tmp/store
+         plugpull store rebase-state /tmp/store --branch topic --head sha256:... --onto sha256:...
+         plugpull store rebase-state /tmp/store --clear")]
+    RebaseState(RebaseStateArgs),
+    /// Reserve addresses, so that nobody else does, and print the reservation's id
+    #[command(after_help = "Example: plugpull store reserve /tmp/store --run agent-1 src/lib.rs")]
+    Reserve(ReserveArgs),
+    /// Say what the holder of a reservation is about to do, and print the intent's id
+    #[command(
+        after_help = "Example: plugpull store intend /tmp/store 0f3a... --detail 'rename f' a.rs"
+    )]
+    Intend {
+        /// The store's directory
+        dir: PathBuf,
+        /// The reservation's id
+        reservation: String,
+        /// What is about to be done, in a word
+        #[arg(long, default_value = "write")]
+        operation: String,
+        /// The same in more words
+        #[arg(long, default_value = "")]
+        detail: String,
+        /// Which of the reserved addresses it is about
+        #[arg(required = true)]
+        addresses: Vec<String>,
+    },
+    /// End a reservation with its intents, or an intent
+    #[command(after_help = "Example: plugpull store release /tmp/store 0f3a...")]
+    Release {
+        /// The store's directory
+        dir: PathBuf,
+        /// The id of a reservation or intent
+        id: String,
+    },
+    /// List reservations and intents
+    #[command(after_help = "Example: plugpull store reservations /tmp/store --address src/lib.rs")]
+    Reservations {
+        /// The store's directory
+        dir: PathBuf,
+        /// Only those that hold this address now
+        #[arg(long)]
+        address: Option<String>,
+        /// First remove those that have expired
+        #[arg(long)]
+        sweep: bool,
+    },
+    /// List the operation log from its checkpoint on, or add to it
+    #[command(after_help = "\
+Example: plugpull store oplog /tmp/store --append 'renamed f to g' --session agent-1
+         plugpull store oplog /tmp/store --checkpoint 'all renames are committed' --compact
+         plugpull store oplog /tmp/store --all")]
+    Oplog(OplogArgs),
     /// Remove temps of dead writers and objects that nothing leads to
     #[command(after_help = "Example: plugpull store gc /tmp/store --grace 2days --dry-run")]
     Gc {
@@ -150,4 +210,110 @@ pub struct BranchArgs {
     /// Delete it
     #[arg(long, requires = "name")]
     pub delete: bool,
+}
+
+/// Arguments of `plugpull store merge-state`.
+#[derive(Debug, Args)]
+pub struct MergeStateArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// The commit that both sides come from
+    #[arg(long, requires_all = ["ours", "theirs"])]
+    pub base: Option<String>,
+    /// The commit that is merged into
+    #[arg(long, requires = "base")]
+    pub ours: Option<String>,
+    /// The commit that is merged
+    #[arg(long, requires = "base")]
+    pub theirs: Option<String>,
+    /// A path that both sides changed
+    #[arg(long, requires = "base")]
+    pub conflict: Vec<String>,
+    /// The branch that is merged
+    #[arg(long, requires = "base")]
+    pub branch: Option<String>,
+    /// End it
+    #[arg(long, conflicts_with = "base")]
+    pub clear: bool,
+    /// Whatever is in progress, also something unreadable
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `plugpull store rebase-state`.
+#[derive(Debug, Args)]
+pub struct RebaseStateArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// The branch that is rebased
+    #[arg(long, requires_all = ["head", "onto"])]
+    pub branch: Option<String>,
+    /// Where it was
+    #[arg(long, requires = "branch")]
+    pub head: Option<String>,
+    /// The commit that its own ones are put upon
+    #[arg(long, requires = "branch")]
+    pub onto: Option<String>,
+    /// A commit that is still to be replayed, the next one first
+    #[arg(long, requires = "branch")]
+    pub remaining: Vec<String>,
+    /// A commit that was made, the first one first
+    #[arg(long, requires = "branch")]
+    pub completed: Vec<String>,
+    /// All of them become one commit
+    #[arg(long, requires = "branch")]
+    pub squash: bool,
+    /// End it
+    #[arg(long, conflicts_with = "branch")]
+    pub clear: bool,
+    /// Whatever is in progress, also something unreadable
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `plugpull store reserve`.
+#[derive(Debug, Args)]
+pub struct ReserveArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// Who wants it
+    #[arg(long, env = "USER", default_value = "unknown")]
+    pub run: String,
+    /// The branch it is for
+    #[arg(long, default_value = "main")]
+    pub branch: String,
+    /// What it is for, in a word
+    #[arg(long, default_value = "write")]
+    pub operation: String,
+    /// How long it holds
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "1h")]
+    pub ttl: Duration,
+    /// Exclude only those who want it for themselves
+    #[arg(long)]
+    pub shared: bool,
+    /// What to hold
+    #[arg(required = true)]
+    pub addresses: Vec<String>,
+}
+
+/// Arguments of `plugpull store oplog`.
+#[derive(Debug, Args)]
+pub struct OplogArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// Add a record of this text, and print its number
+    #[arg(long)]
+    pub append: Option<String>,
+    /// Who adds it
+    #[arg(long, env = "USER", default_value = "unknown")]
+    pub session: String,
+    /// Say that all of it was taken into account, and what came of it
+    #[arg(long)]
+    pub checkpoint: Option<String>,
+    /// Drop what the checkpoint covers
+    #[arg(long)]
+    pub compact: bool,
+    /// List also what the checkpoint covers
+    #[arg(long)]
+    pub all: bool,
 }

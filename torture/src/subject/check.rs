@@ -21,6 +21,7 @@ use super::expected::{Expected, Object};
 use super::look::Look;
 use super::marks::{of_head, or_absent};
 use super::owed::{Made, Owed};
+use super::progress;
 use super::{STORE, TEXTS};
 
 /// Mode of an object whose barriers succeeded.
@@ -87,6 +88,9 @@ impl Check<'_> {
         self.quarantine(&look);
         self.branches(store);
         self.head(store);
+        self.states(store);
+        self.coordination(store);
+        self.log(store);
         self.files(&look);
         self.roots(&look);
         self.packs(disk, store, &look);
@@ -262,6 +266,35 @@ impl Check<'_> {
         self.wrong(store.layout().head().display(), found, expected);
     }
 
+    /// The merge and the rebase in progress.
+    fn states(&mut self, store: &Store<SimFs>) {
+        for (what, found) in progress::found(store) {
+            let allowed = self.owed.states.get(what).map_or(&[None][..], Vec::as_slice);
+            match found {
+                Ok(found) if allowed.contains(&found) => {}
+                Ok(found) => {
+                    let expected = one_of(allowed, |id| or_absent(*id));
+                    self.wrong(format!("{what} in progress"), or_absent(found), expected);
+                }
+                Err(error) => {
+                    self.wrong(format!("{what} in progress"), error, "that it can be read");
+                }
+            }
+        }
+    }
+
+    fn coordination(&mut self, store: &Store<SimFs>) {
+        for (path, found, expected) in self.owed.claims.wrong(store) {
+            self.wrong(path, found, expected);
+        }
+    }
+
+    fn log(&mut self, store: &Store<SimFs>) {
+        for (found, expected) in self.owed.log.wrong(store) {
+            self.wrong(store.layout().log().display(), found, expected);
+        }
+    }
+
     /// Each file of the work directory is absent, old or new, and whole.
     fn files(&mut self, look: &Look<'_>) {
         let mut found = look.files_below("work");
@@ -289,8 +322,10 @@ impl Check<'_> {
     /// What lies in the two directories at the top.
     fn roots(&mut self, look: &Look<'_>) {
         const DISK: [&str; 3] = ["sources", "store", "work"];
-        const ROOT: [&str; 12] = [
+        const ROOT: [&str; 14] = [
             "HEAD",
+            "MERGE_STATE.json",
+            "REBASE_STATE.json",
             "coordination",
             "format",
             "leases",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use faultfs::{DiskImage, Op, SimFs};
 use plugpull_store::{
-    Audit, Branch, Commit, Error, Expected as Old, ProblemKind, Recovery, Snapshot, Store,
+    Audit, Branch, Claim, Commit, Error, Expected as Old, ProblemKind, Recovery, Snapshot, Store,
 };
 
 use super::STORE;
@@ -45,6 +45,15 @@ fn use_it(store: &Store<SimFs>) -> Result<(), Error> {
     let commit = store.put_commit(&commit)?;
     let branch = Branch::new(BRANCH)?;
     let _receipt = store.update_branch(&branch, commit.id, Old::Absent)?;
+    let (record, _receipt) = store.append_log("after", "written after the power cut")?;
+    let last = store.log(record.seq - 1)?.records;
+    if last != [record] {
+        let problem = "what was appended is not the end of it".to_owned();
+        return Err(Error::Corrupt { path: store.layout().log(), problem });
+    }
+    let claim = Claim::new("after", Branch::new(BRANCH)?, ["after the power cut"], "write");
+    let (reservation, _receipt) = store.reserve(&claim)?;
+    store.release(&reservation.reservation_id)?;
     let found = store.read_branch(&branch)?.map(|id| store.read_commit(&id)).transpose()?;
     found.flatten().map(|_| ()).ok_or_else(|| Error::Dangling {
         from: format!("branch {BRANCH}"),

@@ -16,6 +16,17 @@
 //! | `kept head VALUE` | that change of HEAD was not made |
 //! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
 //! | `kept PATH ID` | that file was not changed |
+//! | `changing WHAT ID\|absent`, `changed ...` | as with branches, for the merge or rebase in progress |
+//! | `unchanged WHAT ID\|absent` | that change was not made |
+//! | `claiming RUN ADDRESS...` | it may be reserved from now on; what has expired of that may go |
+//! | `claimed RUN ID`, `unclaimed RUN` | it is, durably; it is not: somebody holds it, or it failed |
+//! | `intending RUN DETAIL`, `intended ...`, `unintended DETAIL` | the same with an intent |
+//! | `releasing RUN`, `released RUN` | its reservation may go with its intents; it is gone |
+//! | `expiring`, `expired` | expired reservations may go; they are gone |
+//! | `logging ID`, `logged SEQ ID`, `unlogged ID` | as with objects, for a text in the operation log |
+//! | `checkpointing SEQ`, `checkpointed SEQ` | as with branches, for the checkpoint of that log |
+//! | `uncheckpointed SEQ` | that checkpoint was not written |
+//! | `compacting` | what the checkpoint covers may go |
 //! | `gc begins`, `gc` | between them objects that nothing leads to may vanish |
 //! | `packed KEY MS` | the pack is there until so many milliseconds since 1970 |
 //! | `sweeping MS` | packs may vanish whose time is over then |
@@ -31,6 +42,8 @@
 use std::fmt;
 
 use plugpull_store::{Head, ObjectId, PackKey};
+
+use super::claims::Wanted;
 
 /// One Mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +63,26 @@ pub enum Mark {
     Restoring { path: String, id: ObjectId },
     Restored { path: String, id: ObjectId },
     Kept { path: String, id: ObjectId },
+    Changing { what: &'static str, to: Option<ObjectId> },
+    Changed { what: &'static str, to: Option<ObjectId> },
+    Unchanged { what: &'static str, to: Option<ObjectId> },
+    Claiming(Wanted),
+    Claimed { run: String, id: String },
+    Unclaimed { run: String },
+    Intending { run: String, detail: String },
+    Intended { run: String, detail: String },
+    Unintended { detail: String },
+    Releasing { run: String },
+    Released { run: String },
+    Expiring,
+    Expired,
+    Logging(ObjectId),
+    Logged { seq: u64, id: ObjectId },
+    Unlogged(ObjectId),
+    Checkpointing(u64),
+    Checkpointed(u64),
+    Uncheckpointed(u64),
+    Compacting,
     GcBegins,
     Gc,
     Packed { key: PackKey, due: u64 },
@@ -81,6 +114,26 @@ impl fmt::Display for Mark {
             Self::Restoring { path, id } => write!(f, "restoring {path} {id}"),
             Self::Restored { path, id } => write!(f, "restored {path} {id}"),
             Self::Kept { path, id } => write!(f, "kept {path} {id}"),
+            Self::Changing { what, to } => write!(f, "changing {what} {}", or_absent(*to)),
+            Self::Changed { what, to } => write!(f, "changed {what} {}", or_absent(*to)),
+            Self::Unchanged { what, to } => write!(f, "unchanged {what} {}", or_absent(*to)),
+            Self::Claiming(wanted) => write!(f, "claiming {wanted}"),
+            Self::Claimed { run, id } => write!(f, "claimed {run} {id}"),
+            Self::Unclaimed { run } => write!(f, "unclaimed {run}"),
+            Self::Intending { run, detail } => write!(f, "intending {run} {detail}"),
+            Self::Intended { run, detail } => write!(f, "intended {run} {detail}"),
+            Self::Unintended { detail } => write!(f, "unintended {detail}"),
+            Self::Releasing { run } => write!(f, "releasing {run}"),
+            Self::Released { run } => write!(f, "released {run}"),
+            Self::Expiring => f.write_str("expiring"),
+            Self::Expired => f.write_str("expired"),
+            Self::Logging(id) => write!(f, "logging {id}"),
+            Self::Logged { seq, id } => write!(f, "logged {seq} {id}"),
+            Self::Unlogged(id) => write!(f, "unlogged {id}"),
+            Self::Checkpointing(seq) => write!(f, "checkpointing {seq}"),
+            Self::Checkpointed(seq) => write!(f, "checkpointed {seq}"),
+            Self::Uncheckpointed(seq) => write!(f, "uncheckpointed {seq}"),
+            Self::Compacting => f.write_str("compacting"),
             Self::GcBegins => f.write_str("gc begins"),
             Self::Gc => f.write_str("gc"),
             Self::Packed { key, due } => write!(f, "packed {key} {due}"),

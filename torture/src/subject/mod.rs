@@ -14,10 +14,12 @@
 
 mod after_kill;
 mod check;
+mod claims;
 mod expected;
 mod further;
 pub mod interleave;
 mod journal;
+mod logbook;
 mod look;
 mod marks;
 mod mortal;
@@ -25,9 +27,11 @@ mod owed;
 mod packs;
 mod perform;
 mod plan;
+mod progress;
 mod record;
 mod sequence;
 mod start;
+mod together;
 mod turns;
 pub mod workload;
 

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use plugpull_store::{Head, ObjectId, PackKey};
 
+use super::claims::Claims;
 use super::journal::Contents;
+use super::logbook::Logbook;
 use super::marks::Mark;
 use super::sequence::Sequence;
 
@@ -28,6 +30,10 @@ pub(super) struct Owed {
     pub(super) head: Vec<Head>,
     /// The contents each restored file may have.
     pub(super) files: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
+    /// The values that a merge or rebase in progress may have, by its name.
+    pub(super) states: Arc<BTreeMap<String, Vec<Option<ObjectId>>>>,
+    pub(super) claims: Arc<Claims>,
+    pub(super) log: Arc<Logbook>,
     pub(super) mended: Mended,
     /// The packs that must be there, and until when each is to be kept.
     pub(super) packs: Arc<BTreeMap<PackKey, u64>>,
@@ -66,6 +72,9 @@ pub(super) struct Ledger<'c> {
     refs: BTreeMap<String, Sequence<Option<ObjectId>>>,
     head: Sequence<Head>,
     files: BTreeMap<String, Sequence<Option<ObjectId>>>,
+    states: BTreeMap<String, Sequence<Option<ObjectId>>>,
+    claims: Claims,
+    log: Logbook,
     contradictions: Vec<String>,
     pins: u32,
     /// Acknowledged while a pin was held that still is.
@@ -93,6 +102,9 @@ impl<'c> Ledger<'c> {
             refs: BTreeMap::new(),
             head: Sequence::at(head),
             files: BTreeMap::new(),
+            states: BTreeMap::new(),
+            claims: Claims::default(),
+            log: Logbook::default(),
             contradictions: Vec::new(),
             pins: 0,
             pinned: BTreeSet::new(),
@@ -178,7 +190,15 @@ impl<'c> Ledger<'c> {
                 self.killed += 1;
                 self.all_gone();
             }
+            Mark::Changing { what, to } => self.state(what).announce_any(*to),
+            Mark::Changed { what, to } => self.changed(what, *to),
+            Mark::Unchanged { what, to } => self.state(what).refuse(to),
             Mark::Doubted(_) | Mark::Trusted(_) | Mark::Told(_) | Mark::Failed(_) => {}
+            // For one of these two.
+            _ => {
+                self.log.enter(mark);
+                self.contradictions.extend(self.claims.enter(mark));
+            }
         }
         self.forget_unreachable();
     }
@@ -191,6 +211,9 @@ impl<'c> Ledger<'c> {
             refs: Arc::new(allowed(&self.refs)),
             head: self.head.allowed(),
             files: Arc::new(allowed(&self.files)),
+            states: Arc::new(allowed(&self.states)),
+            claims: Arc::new(self.claims.clone()),
+            log: Arc::new(self.log.clone()),
             mended: self.mended,
             packs: Arc::new(self.packs.clone()),
             unpacked: Arc::new(self.unpacked.clone()),
@@ -202,6 +225,9 @@ impl<'c> Ledger<'c> {
             share(&mut owed.files, &last.files);
             share(&mut owed.packs, &last.packs);
             share(&mut owed.unpacked, &last.unpacked);
+            share(&mut owed.states, &last.states);
+            share(&mut owed.claims, &last.claims);
+            share(&mut owed.log, &last.log);
             share(&mut owed.contradictions, &last.contradictions);
         }
         self.last = Some(owed.clone());
@@ -242,6 +268,18 @@ impl<'c> Ledger<'c> {
         self.files.entry(path.to_owned()).or_insert_with(|| Sequence::at(None))
     }
 
+    fn state(&mut self, what: &str) -> &mut Sequence<Option<ObjectId>> {
+        self.states.entry(what.to_owned()).or_insert_with(|| Sequence::at(None))
+    }
+
+    /// All that a merge or rebase in progress leads to is owed, but not as an object its own value.
+    fn changed(&mut self, what: &str, to: Option<ObjectId>) {
+        self.state(what).acknowledge(&to);
+        let mut reached = to.map_or_else(BTreeSet::new, |id| self.closure(id));
+        to.map(|id| reached.remove(&id));
+        self.objects.extend(reached);
+    }
+
     /// A collection may take what nothing is sure to lead to.
     fn forget_unreachable(&mut self) {
         if self.collections == 0 && !self.interrupted {
@@ -249,6 +287,9 @@ impl<'c> Ledger<'c> {
         }
         let mut kept = std::mem::take(&mut self.pinned);
         for values in self.refs.values() {
+            kept.extend(self.led_to_by_all(&values.allowed()));
+        }
+        for values in self.states.values() {
             kept.extend(self.led_to_by_all(&values.allowed()));
         }
         let commit = |head: &Head| match head {

@@ -30,10 +30,10 @@ const TIME: i64 = 1_767_225_600;
 
 /// One writer at work.
 pub(super) struct Writer<'j, F: Fs> {
-    store: Store<F>,
+    pub(super) store: Store<F>,
     options: Options,
-    journal: &'j Journal,
-    name: String,
+    pub(super) journal: &'j Journal,
+    pub(super) name: String,
     sources: &'j [Bytes],
     /// Steps begun; makes each commit another one.
     steps: u64,
@@ -50,7 +50,7 @@ enum Objects {
 }
 
 /// A pin, with its two Marks.
-struct Held<'s, F: Fs> {
+pub(super) struct Held<'s, F: Fs> {
     journal: &'s Journal,
     _pin: Pin<'s, F>,
 }
@@ -125,18 +125,33 @@ impl<'j, F: Fs> Writer<'j, F> {
             Step::KeepPack { branch } => self.keep_pack(branch),
             Step::SweepPacks { after } => self.sweep_packs(*after),
             Step::Import { branch, files } => self.import(&Branch::new(branch)?, files),
+            Step::Merge { ours, theirs, path } => {
+                self.merge(&Branch::new(ours)?, &Branch::new(theirs)?, path)
+            }
+            Step::EndMerge => self.end_merge(),
+            Step::Rebase { branch, onto } => {
+                self.rebase(&Branch::new(branch)?, &Branch::new(onto)?)
+            }
+            Step::EndRebase => self.end_rebase(),
+            Step::Claim(wanted) => self.claim(wanted),
+            Step::Intend { run, address, detail } => self.intend(run, address, detail),
+            Step::Release { run } => self.release(run),
+            Step::SweepReservations => self.sweep_reservations(),
+            Step::Append(text) => self.append(text),
+            Step::Checkpoint => self.checkpoint(),
+            Step::Compact => self.compact(),
             Step::Text { .. } => unreachable!("who has a store writes no texts"),
         }
     }
 
-    fn pin(&self) -> Result<Held<'_, F>> {
+    pub(super) fn pin(&self) -> Result<Held<'_, F>> {
         let pin = self.store.pin()?;
         self.journal.mark(Mark::Pin);
         Ok(Held { journal: self.journal, _pin: pin })
     }
 
     /// A promise is one only if all barriers succeeded.
-    fn settle(&self, reached: Reached, mark: Mark) {
+    pub(super) fn settle(&self, reached: Reached, mark: Mark) {
         settle(self.journal, reached, mark);
     }
 
@@ -191,6 +206,7 @@ impl<'j, F: Fs> Writer<'j, F> {
         match then {
             Then::Move => self.move_branch(branch, tip, Some(commit)).map(|_| ()),
             Then::Head => self.set_head(Head::Detached(commit)),
+            Then::Merge => self.write_merge(commit, commit, None, "file"),
             Then::Child => {
                 let child =
                     self.put_commit(Some(commit), files, Objects::Missing, ", its child")?;
@@ -402,5 +418,16 @@ fn name_of(step: &Step) -> String {
         Step::KeepPack { branch } => format!("keep the pack of {branch}"),
         Step::SweepPacks { after } => format!("sweep packs after {after} s"),
         Step::Import { branch, .. } => format!("import to {branch}"),
+        Step::Merge { .. } => "merge".to_owned(),
+        Step::EndMerge => "end of a merge".to_owned(),
+        Step::Rebase { .. } => "rebase".to_owned(),
+        Step::EndRebase => "end of a rebase".to_owned(),
+        Step::Claim(wanted) => format!("claim of {wanted}"),
+        Step::Intend { run, .. } => format!("intent of {run}"),
+        Step::Release { run } => format!("release of {run}"),
+        Step::SweepReservations => "sweep of reservations".to_owned(),
+        Step::Append(_) => "append".to_owned(),
+        Step::Checkpoint => "checkpoint".to_owned(),
+        Step::Compact => "compaction".to_owned(),
     }
 }

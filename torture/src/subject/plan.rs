@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use super::claims::Wanted;
+
 /// Bytes of one object or file.
 pub(super) type Bytes = Arc<[u8]>;
 
@@ -42,6 +44,29 @@ pub(super) enum Step {
     SweepPacks { after: u64 },
     /// Takes in a pack of another store with one commit of these files, and points the branch at it.
     Import { branch: &'static str, files: Vec<(&'static str, Bytes)> },
+    /// Begins a merge of one branch into another with a conflict at a path, or goes on with the one in
+    /// progress.
+    Merge { ours: &'static str, theirs: &'static str, path: &'static str },
+    /// Ends the merge in progress.
+    EndMerge,
+    /// Begins a rebase, or does the next step of the one in progress.
+    Rebase { branch: &'static str, onto: &'static str },
+    /// Ends the rebase in progress.
+    EndRebase,
+    /// Reserves addresses.
+    Claim(Wanted),
+    /// Says what the run of this name is about to do with an address.
+    Intend { run: String, address: String, detail: String },
+    /// Ends the reservation of the run of this name.
+    Release { run: String },
+    /// Removes reservations that have expired.
+    SweepReservations,
+    /// Writes a text to the operation log.
+    Append(Bytes),
+    /// A checkpoint of the operation log.
+    Checkpoint,
+    /// Drops what the checkpoint covers.
+    Compact,
 }
 
 /// What is done with a commit that a killed writer may have made.
@@ -53,6 +78,8 @@ pub(super) enum Then {
     Head,
     /// It becomes the parent of another one, which the branch is moved to.
     Child,
+    /// It is merged into itself.
+    Merge,
 }
 
 /// What is wrong with the disk when the recorded run begins.
@@ -68,6 +95,8 @@ pub(super) enum Damage {
     BadRecord,
     /// Packs whose time is over, and leases that have none any more.
     OldPacks,
+    /// The operation log ends with the half of a record.
+    TornLog,
     /// The store has the format before the present one.
     OlderFormat,
 }
@@ -145,11 +174,15 @@ const SMALL: usize = 6;
 pub(super) struct Draw {
     pub(super) rng: fastrand::Rng,
     drawn: Vec<Bytes>,
+    claims: Vec<Wanted>,
 }
+
+/// What agents want to hold.
+const ADDRESSES: [&str; 3] = ["a.rs", "b.rs", "c.rs"];
 
 impl Draw {
     pub(super) fn new(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), drawn: Vec::new() }
+        Self { rng: fastrand::Rng::with_seed(seed), drawn: Vec::new(), claims: Vec::new() }
     }
 
     /// New bytes, unlike all others: mostly less than a sector, a few of two or three sectors, rarely
@@ -209,6 +242,35 @@ impl Draw {
             files.push(("folder/other", self.known()));
         }
         Step::Commit { branch, files }
+    }
+
+    /// A claim of one or two addresses.
+    pub(super) fn claim(&mut self, short: bool) -> Step {
+        let addresses = [self.of(&ADDRESSES), self.of(&ADDRESSES)].map(str::to_owned).into();
+        let run = format!("run-{}", self.claims.len());
+        let wanted = Wanted { run, addresses, short };
+        self.claims.push(wanted.clone());
+        Step::Claim(wanted)
+    }
+
+    /// An intent of the last claim.
+    pub(super) fn intend(&mut self) -> Step {
+        let detail = format!("detail-{}", self.rng.u32(..));
+        match self.claims.last() {
+            Some(Wanted { run, addresses, .. }) => {
+                let (run, address) = (run.clone(), addresses.first().cloned().unwrap_or_default());
+                Step::Intend { run, address, detail }
+            }
+            None => self.claim(false),
+        }
+    }
+
+    /// The release of one of the claims.
+    pub(super) fn release(&mut self) -> Step {
+        match self.rng.choice(&self.claims) {
+            Some(Wanted { run, .. }) => Step::Release { run: run.clone() },
+            None => self.claim(false),
+        }
     }
 
     /// A restore of something that the plan puts, to one of a few files of `folder`.

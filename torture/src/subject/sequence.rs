@@ -5,7 +5,7 @@
 //! writers answers come in any order; which value is newer follows from what each change replaced.
 
 /// All values of one name: a branch, HEAD, a restored file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sequence<V> {
     /// The value at the start, then every announced change.
     changes: Vec<Change<V>>,
@@ -13,7 +13,7 @@ pub(super) struct Sequence<V> {
     floor: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Change<V> {
     to: V,
     /// The change that it replaces; its own number for the start.

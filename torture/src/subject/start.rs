@@ -48,6 +48,7 @@ pub(super) fn make(plan: &Plan) -> Start {
             Damage::Leftovers => temps = leave(&disk, &journal),
             Damage::OldPacks => leave_packs(&disk),
             Damage::BadRecord => bad_record = Some(spoil_record(&disk)),
+            Damage::TornLog => tear_log(&disk).expect("the log is there"),
             Damage::OlderFormat => make_older(&disk).expect("a store has all of it"),
         }
     }
@@ -167,6 +168,13 @@ fn spoil_record(disk: &SimFs) -> String {
     let record = restores.join(ObjectId::of(b"/work/one").hex());
     file(disk, &record, b"/work/other").expect("the name is free");
     record.display().to_string()
+}
+
+/// Half of a record at the end of the operation log.
+fn tear_log(disk: &SimFs) -> io::Result<()> {
+    let log = disk.open(&Layout::new(Path::new(STORE)).log(), Access::ReadWrite)?;
+    let end = log.metadata()?.len;
+    log.write_all_at(br#"0000004c 0123456789abcdef {"seq":2,"session":"writ"#, end)
 }
 
 /// Takes away what format 2 has and format 1 had not.

@@ -4,9 +4,8 @@
 //! 20 (a commit of one file), so 2 makes a trace of at most 60 Ops and 100 one of about 1,000; only
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
-use super::after_kill;
-use super::packs;
 use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
+use super::{after_kill, packs, together};
 
 /// What is done to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +49,19 @@ pub enum Workload {
     /// One that is killed while it fetches or sweeps, and another that does the same; the seed counts through
     /// what they do, and then through the call.
     PacksAfterKill,
+    /// Merges and rebases that begin, go on and end. Some seeds kill the one who begins them, or collect
+    /// garbage meanwhile.
+    State,
+    /// Two agents that reserve, intend, release and sweep. Some seeds kill the first one.
+    Coordination,
+    /// Two writers of the operation log, one of whom makes checkpoints and compacts. Some seeds kill a
+    /// writer before them, or begin with a torn log.
+    OpLog,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -73,11 +80,14 @@ impl Workload {
         Self::Raise,
         Self::Packs,
         Self::PacksAfterKill,
+        Self::State,
+        Self::Coordination,
+        Self::OpLog,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 15] = [
+    pub const SMALL: [Self; 18] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -93,6 +103,9 @@ impl Workload {
         Self::AfterKill,
         Self::Packs,
         Self::PacksAfterKill,
+        Self::State,
+        Self::Coordination,
+        Self::OpLog,
     ];
 
     /// The name on the command line.
@@ -116,6 +129,9 @@ impl Workload {
             Self::Raise => "raise",
             Self::Packs => "packs",
             Self::PacksAfterKill => "packs-after-kill",
+            Self::State => "state",
+            Self::Coordination => "coordination",
+            Self::OpLog => "oplog",
         }
     }
 
@@ -146,6 +162,9 @@ impl Workload {
             Self::Raise => after_kill::raise(draw, seed),
             Self::Packs => packs::plan(draw, size),
             Self::PacksAfterKill => packs::after_kill(draw, seed, size),
+            Self::State => together::state(draw, seed, size),
+            Self::Coordination => together::coordination(draw, seed, size),
+            Self::OpLog => together::oplog(draw, seed, size),
         }
     }
 }
@@ -282,6 +301,7 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
             8 if collects => Step::Gc,
             12 => packs::fetch(draw, "main"),
             13 => packs::sweep(draw),
+            9 => together::step(draw, n == 0),
             _ => match branch_step(draw, own) {
                 // HEAD has no compare-and-swap: one writer sets it.
                 Step::Attach { .. } | Step::Detach { .. } if n > 0 => draw.commit(own[1]),
