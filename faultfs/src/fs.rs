@@ -88,6 +88,18 @@ pub trait Fs: Send + Sync {
     /// A number nobody else is likely to use in a file name now; only `create_new` decides.
     /// Over the real disk its upper 32 bits are the process id.
     fn nonce(&self) -> u64;
+
+    /// How the threads on this disk take turns; `None` where they run freely. Where they do, nobody may
+    /// sleep until another thread has done something: who would, passes the turn and looks again.
+    fn turns(&self) -> Option<&dyn PassTurn> {
+        None
+    }
+}
+
+/// Threads that take turns.
+pub trait PassTurn {
+    /// Lets another thread go on, and returns when it is one's own turn again.
+    fn pass(&self);
 }
 
 /// One open file. Offsets and lengths are bytes.
@@ -112,6 +124,15 @@ pub trait FsFile: Send + Sync {
     /// Barrier: content, size, mode and times are durable; the file's name is not (fsync(2)).
     /// After an error nothing is known about any earlier write, and a second call tells nothing.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Barrier: whatever anybody changed on this file's file system before the call is durable
+    /// (syncfs(2)). It tells of failures since this file was opened, also of other files', and on Linux
+    /// before 5.8 of none.
+    fn sync_fs(&self) -> io::Result<()>;
+
+    /// A hint that a barrier of this file comes soon: the disk may begin to write its
+    /// bytes. It promises nothing and waits for nothing.
+    fn start_writeback(&self) {}
 
     /// Lets a sync fail, for injected faults; no program calls it. A disk that cannot play the
     /// personality (all but the simulated one) makes no sync and returns `EIO`.

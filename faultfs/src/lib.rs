@@ -72,7 +72,7 @@ mod watch;
 pub use crash::{CrashState, Legal, StateError, Window};
 #[cfg(feature = "fault")]
 pub use fault::{Errno, Fault, FaultPlan, FaultRule, Faults, Faulty, Pattern, PatternError, Torn};
-pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, Listed, LockMode, Metadata};
+pub use fs::{Access, DirEntry, FileKind, Fs, FsFile, Listed, LockMode, Metadata, PassTurn};
 pub use fsync_failure::FsyncFailure;
 #[cfg(feature = "sim")]
 pub use image::{

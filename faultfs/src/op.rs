@@ -167,6 +167,8 @@ pub enum Op {
         /// Whether the attributes are durable as well (`O_SYNC`).
         all: bool,
     },
+    /// Barrier of everything that was changed before it, by whomever (syncfs).
+    SyncFs,
 }
 
 /// A file that went back to what was synced last.
@@ -231,6 +233,7 @@ impl Op {
             Self::SyncData { .. }
             | Self::SyncAll { .. }
             | Self::SyncRange { .. }
+            | Self::SyncFs
             | Self::SyncFailed { .. } => {}
         }
     }
@@ -264,7 +267,10 @@ impl Op {
 
     /// Whether it makes others durable instead of changing something.
     pub fn is_barrier(&self) -> bool {
-        matches!(self, Self::SyncData { .. } | Self::SyncAll { .. } | Self::SyncRange { .. })
+        matches!(
+            self,
+            Self::SyncData { .. } | Self::SyncAll { .. } | Self::SyncRange { .. } | Self::SyncFs
+        )
     }
 }
 

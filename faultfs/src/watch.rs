@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Access, DirEntry, Fs, FsFile, FsyncFailure, LockMode, Metadata};
+use crate::{Access, DirEntry, Fs, FsFile, FsyncFailure, LockMode, Metadata, PassTurn};
 
 /// What kind of call is about to be made; the names are those of [`Fs`] and [`FsFile`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,7 @@ pub enum CallKind {
     SetLen,
     SyncData,
     SyncAll,
+    SyncFs,
     FileMetadata,
     SetMode,
     SetModified,
@@ -74,6 +75,7 @@ impl CallKind {
             Self::SetLen => "set_len",
             Self::SyncData => "sync_data",
             Self::SyncAll => "sync_all",
+            Self::SyncFs => "sync_fs",
             Self::FileMetadata => "file_metadata",
             Self::SetMode => "set_mode",
             Self::SetModified => "set_modified",
@@ -287,6 +289,10 @@ impl<F: Fs, W: Watcher> Fs for Watched<F, W> {
     fn nonce(&self) -> u64 {
         self.inner.nonce()
     }
+
+    fn turns(&self) -> Option<&dyn PassTurn> {
+        self.inner.turns()
+    }
 }
 
 impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
@@ -319,6 +325,16 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
 
     fn sync_all(&self) -> io::Result<()> {
         self.sync(CallKind::SyncAll, H::sync_all)
+    }
+
+    fn sync_fs(&self) -> io::Result<()> {
+        self.show(CallKind::SyncFs)?;
+        self.inner.sync_fs()
+    }
+
+    /// Not shown: a hint is no call that a program relies on.
+    fn start_writeback(&self) {
+        self.inner.start_writeback();
     }
 
     fn fail_sync(&self, how: FsyncFailure) -> io::Result<()> {

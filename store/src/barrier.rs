@@ -66,6 +66,26 @@ barriers! {
         "a branch in a new folder is gone with the folder";
     DeletedBranch, "deleted-branch", "refs.rs delete_branch",
         "a branch is back although its deletion was acknowledged";
+    GroupFile, "group-file", "group/batch.rs sync_parts",
+        "an object of a shared batch has its name and not its bytes";
+    GroupBlobs, "group-blobs", "group/batch.rs sync_dirs",
+        "a durable snapshot of a shared batch names a blob that is gone";
+    GroupSnapshots, "group-snapshots", "group/batch.rs sync_dirs",
+        "a durable commit of a shared batch names a snapshot that is gone";
+    GroupCommits, "group-commits", "group/batch.rs sync_dirs",
+        "a durable branch leads to a commit of a shared batch that is gone";
+    GroupTipFile, "group-tip-file", "group/batch.rs sync_files",
+        "a branch that a shared batch moved is empty or torn";
+    GroupTips, "group-tips", "group/batch.rs move_branches",
+        "a branch is where it was before a commit that its shared batch acknowledged";
+    ImportFiles, "import-files", "import.rs sync_files",
+        "an imported object, the list that takes it back, or a branch has its name and not its bytes";
+    ImportList, "import-list", "import.rs name_all",
+        "commits of half a batch are there and lead to others that are gone, and no list takes them back";
+    ImportNames, "import-names", "import.rs sync_names",
+        "a branch leads to an imported commit that is gone";
+    ImportTips, "import-tips", "import.rs move_all",
+        "a branch is where it was before a batch that was acknowledged";
     HeadFile, "head-file", "head.rs set_head",
         "HEAD is empty or torn";
     HeadDir, "head-dir", "head.rs set_head",

@@ -52,6 +52,11 @@ impl<'f, F: Fs> Disk<'f, F> {
         self.pass(barrier, || self.fs.sync_dir(dir)).at("sync directory", dir)
     }
 
+    /// The barrier of all that was changed on a file's file system.
+    pub(crate) fn sync_fs(self, barrier: Barrier, file: &F::File, path: &Path) -> Result<Reached> {
+        self.pass(barrier, || file.sync_fs()).at("sync the file system of", path)
+    }
+
     /// Waits once: an fsync that failed is never tried again, see `durability`.
     fn pass(self, barrier: Barrier, sync: impl Fn() -> io::Result<()>) -> io::Result<Reached> {
         if self.options.planted.leaves_out(barrier) {

@@ -281,6 +281,15 @@ pub enum Error {
         /// Its answer.
         problem: String,
     },
+    /// The thread that wrote a shared batch panicked in the middle of it.
+    #[error(
+        "whether the commit on {branch} was made is not known, because the thread that wrote it \
+         together with its own panicked; read the branch again"
+    )]
+    Abandoned {
+        /// The branch.
+        branch: String,
+    },
     /// Another process interfered again and again.
     #[error("gave up on {} after {attempts} attempts: {problem}; try again", path.display())]
     Contended {
@@ -291,6 +300,26 @@ pub enum Error {
         /// What happened each time.
         problem: &'static str,
     },
+}
+
+impl Error {
+    /// The same once more, for a further writer that it concerns.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Io { op, path, source } => {
+                let source = source.raw_os_error().map_or_else(
+                    || io::Error::new(source.kind(), source.to_string()),
+                    io::Error::from_raw_os_error,
+                );
+                Self::Io { op, path: path.clone(), source }
+            }
+            other => Self::Io {
+                op: "write a batch with",
+                path: PathBuf::new(),
+                source: io::Error::other(other.to_string()),
+            },
+        }
+    }
 }
 
 fn or_absent(id: Option<&ObjectId>) -> String {

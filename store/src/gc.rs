@@ -140,7 +140,7 @@ impl<F: Fs> Store<F> {
     }
 
     /// Deletes what is on the list of an interrupted collection. Only under the lock.
-    fn delete_found(&self) -> Result<u64> {
+    pub(crate) fn delete_found(&self) -> Result<u64> {
         let Some(ids) = read_condemned(self.fs(), self.layout())? else {
             return Ok(0);
         };
@@ -169,7 +169,7 @@ impl<F: Fs> Store<F> {
     /// Ends the list. It is first replaced by an empty one, durably, and then removed: if it were only
     /// removed, and this process killed before the barrier, nobody could see that the list may come
     /// back and take what was put again. An empty list may come back.
-    fn end_list(&self) -> Result<()> {
+    pub(crate) fn end_list(&self) -> Result<()> {
         let list = self.layout().condemned();
         temp_beside(self.disk(), &list)?.rename(&list)?;
         self.disk().sync_dir(Barrier::EndedList, self.layout().root())?;

@@ -29,6 +29,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Store::commit`] does all of that in one call, and shares its barriers with other threads;
+//! [`Store::import_commits`] takes many commits at once.
+//!
 //! # What it is not for
 //!
 //! It is a subject to be tortured and a place to show how durable writes are done, not a version
@@ -44,8 +47,10 @@ mod disk;
 mod durability;
 mod error;
 mod gc;
+mod group;
 mod head;
 mod id;
+mod import;
 mod layout;
 mod lock;
 mod merge;
@@ -78,8 +83,10 @@ pub use commit::Commit;
 pub use durability::{Durability, Outcome, Reached, Receipt};
 pub use error::{Error, Result};
 pub use gc::{GcOptions, GcReport};
+pub use group::{CommitRequest, Content, NewFile};
 pub use head::Head;
 pub use id::ObjectId;
+pub use import::{Change, ImportReport, Imported};
 pub use layout::Layout;
 pub use merge::MergeState;
 pub use name::Branch;

@@ -76,6 +76,11 @@ impl<F: Fs> Store<F> {
 
     fn put_hashed(&self, id: ObjectId, bytes: &[u8]) -> Result<Put> {
         let _pin = self.pin()?;
+        self.put_kept(id, bytes)
+    }
+
+    /// Stores bytes while no garbage collection can come, be it by a pin or by its own lock.
+    pub(crate) fn put_kept(&self, id: ObjectId, bytes: &[u8]) -> Result<Put> {
         let path = self.layout().object(&id);
         if self.has(Bug::ExistingTrusted) && self.contains(&id)? {
             return Ok(self.done(id, Outcome::AlreadyThere, Reached::Durable));
@@ -151,6 +156,19 @@ impl<F: Fs> Store<F> {
         Ok(metadata.is_some_and(|m| m.kind == FileKind::File))
     }
 
+    /// The first steps of a put whose barriers somebody else makes: a temp with its bytes and mode, or
+    /// the object that is there.
+    pub(crate) fn written(&self, id: &ObjectId, bytes: &[u8]) -> Result<Written<'_, F>> {
+        let path = self.layout().object(id);
+        if let Existing::Good(file) = self.inspect(&path, id)? {
+            return Ok(Written::Before(file));
+        }
+        let mut temp = Temp::create(self.disk(), parent(&path), OBJECT_TEMP, SETTLED)?;
+        temp.write(bytes)?;
+        temp.set_mode(SETTLED)?;
+        Ok(Written::Now(temp))
+    }
+
     /// The last steps of a put: mode, barrier, name, barrier. `bytes` are all of it, where they are at
     /// hand.
     fn place(
@@ -184,7 +202,12 @@ impl<F: Fs> Store<F> {
     }
 
     /// Gives a finished temp the object's name, unless good bytes have it.
-    fn name(&self, temp: &mut Temp<'_, F>, path: &Path, id: &ObjectId) -> Result<Named<F::File>> {
+    pub(crate) fn name(
+        &self,
+        temp: &mut Temp<'_, F>,
+        path: &Path,
+        id: &ObjectId,
+    ) -> Result<Named<F::File>> {
         for _ in 0..ATTEMPTS {
             if temp.rename_if_free(path)? {
                 return Ok(Named::New);
@@ -239,14 +262,14 @@ impl<F: Fs> Store<F> {
     /// The answer of a put, remembered by its pin.
     fn done(&self, id: ObjectId, outcome: Outcome, reached: Reached) -> Put {
         if reached != Reached::Degraded {
-            self.pins().held().note(id);
+            self.held().note(id);
         }
         Put { id, receipt: Receipt { outcome, reached } }
     }
 
     /// Marks an object as not durable when one of its barriers failed, so that nobody takes it for
     /// durable by its being there. If the mark fails as well, the error or receipt still tells.
-    fn settle(&self, file: &F::File, passed: Result<Reached>) -> Result<Reached> {
+    pub(crate) fn settle(&self, file: &F::File, passed: Result<Reached>) -> Result<Reached> {
         let settled = matches!(passed, Ok(Reached::Durable | Reached::Unsupported));
         if !settled && !self.has(Bug::FailedObjectTrusted) {
             let _ = file.set_mode(UNSETTLED);
@@ -327,11 +350,11 @@ impl<F: Fs> Store<F> {
                 Ok(Reached::Degraded)
             }
             Some(UNSETTLED) => Err(Error::NotDurable { from: from(), what, id: *id }),
-            Some(_) if self.pins().held().objects.contains(id) => Ok(Reached::Durable),
+            Some(_) if self.held().objects.contains(id) => Ok(Reached::Durable),
             Some(_) => {
                 let reached = self.disk().sync_dir(barrier, parent(&path))?;
                 if reached != Reached::Degraded {
-                    self.pins().held().note(*id);
+                    self.held().note(*id);
                 }
                 Ok(reached)
             }
@@ -339,8 +362,16 @@ impl<F: Fs> Store<F> {
     }
 }
 
+/// An object before its barriers.
+pub(crate) enum Written<'f, F: Fs> {
+    /// It was there, with the right bytes.
+    Before(F::File),
+    /// It lacks its name.
+    Now(Temp<'f, F>),
+}
+
 /// How an object got its name.
-enum Named<H> {
+pub(crate) enum Named<H> {
     /// It was free.
     New,
     /// In place of something unusable.

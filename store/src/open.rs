@@ -17,6 +17,7 @@ use crate::barrier::Barrier;
 use crate::disk::Disk;
 use crate::durability::Durability;
 use crate::error::{At, Error, Result, found};
+use crate::group::{Commits, Mistake};
 use crate::head::Head;
 use crate::layout::{FORMAT, Layout, STATE_TEMP, is_temp};
 use crate::name::Branch;
@@ -86,6 +87,7 @@ pub struct Store<F: Fs = RealFs> {
     layout: Layout,
     options: Options,
     pins: Pins<F::File>,
+    commits: Commits<F>,
     recovery: Recovery,
     /// The end of the operation log as this store left it, all of it durable.
     log_tail: Mutex<Option<Tail>>,
@@ -156,8 +158,9 @@ impl<F: Fs> Store<F> {
         Disk::new(&fs, options).sync_dir(Barrier::FormatDir, dir)?;
         let pins = Pins::open(&fs, &layout)?;
         let recovery = Recovery::default();
+        let commits = Commits::<F>::new(Mistake::default());
         let log_tail = Mutex::default();
-        let mut store = Self { fs, layout, options, pins, recovery, log_tail };
+        let mut store = Self { fs, layout, options, pins, commits, recovery, log_tail };
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.log_cut = store.mend_log()?;
         store.recovery.orphans = store.sweep(shards.temps)?;
@@ -193,6 +196,11 @@ impl<F: Fs> Store<F> {
     /// It is right whenever the mutex is free, so a panic elsewhere does not spoil it.
     pub(crate) fn log_tail(&self) -> MutexGuard<'_, Option<Tail>> {
         self.log_tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where commits of several threads meet.
+    pub(crate) fn commits(&self) -> &Commits<F> {
+        &self.commits
     }
 
     pub(crate) fn pins(&self) -> &Pins<F::File> {

@@ -14,11 +14,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use faultfs::{Access, Fs, FsFile, LockMode};
 
 use crate::error::{At, Result, found};
+use crate::group::lock;
 use crate::id::ObjectId;
 use crate::layout::Layout;
 use crate::open::Store;
@@ -74,19 +75,19 @@ impl<H: FsFile> Pins<H> {
         }
         entered
     }
-
-    /// It is right whenever the mutex is free, so a panic elsewhere does not spoil it.
-    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<F: Fs> Store<F> {
+    /// What the pins of this open store know.
+    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+        lock(&self.pins().held, self.fs())
+    }
+
     /// Takes a pin; waits while a garbage collection is deleting. If one was killed while it was
     /// deleting, finishes its work first, so that nothing half deleted is built upon.
     pub fn pin(&self) -> Result<Pin<'_, F>> {
         let pins = self.pins();
-        let mut held = pins.held();
+        let mut held = self.held();
         if held.pins == 0 {
             let condemned = self.layout().condemned();
             loop {
@@ -127,7 +128,7 @@ fn release<H: FsFile>(lock: &H) -> io::Result<()> {
 impl<F: Fs> Drop for Pin<'_, F> {
     fn drop(&mut self) {
         let pins = self.store.pins();
-        let mut held = pins.held();
+        let mut held = self.store.held();
         held.pins -= 1;
         if held.pins == 0 {
             *held = Held::default();

@@ -24,7 +24,7 @@ use crate::sweep::dirs_below;
 use crate::undo::Undo;
 
 /// How often a branch's folder is made anew because another process removes it as empty.
-const ATTEMPTS: u32 = 100;
+pub(crate) const ATTEMPTS: u32 = 100;
 
 const BRANCH: Barriers = Barriers { file: Barrier::BranchFile, dir: Barrier::BranchDir };
 
@@ -115,7 +115,7 @@ impl<F: Fs> Store<F> {
         };
         let id = parse_ref(&bytes).map_err(|problem| Error::Corrupt { path, problem })?;
         // A branch is moved only to what is durable.
-        self.pins().held().note(id);
+        self.held().note(id);
         Ok(Some(id))
     }
 
@@ -144,8 +144,18 @@ impl<F: Fs> Store<F> {
 
     /// The lock of a branch, or of HEAD.
     pub(crate) fn lock_ref(&self, name: &str) -> Result<F::File> {
+        self.lock_ref_number(Self::ref_lock_number(name))
+    }
+
+    /// Which of the locks is that of a branch, or of HEAD.
+    pub(crate) fn ref_lock_number(name: &str) -> u8 {
         let [first, ..] = <[u8; 32]>::from(Sha256::digest(name));
-        let path = self.layout().ref_lock(first % REF_LOCKS);
+        first % REF_LOCKS
+    }
+
+    /// One of the locks; who takes several takes them in the order of their numbers.
+    pub(crate) fn lock_ref_number(&self, number: u8) -> Result<F::File> {
+        let path = self.layout().ref_lock(number);
         let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
         if !self.has(Bug::CasWithoutLock) {
             lock.lock(LockMode::Exclusive).at("lock", &path)?;
@@ -153,7 +163,7 @@ impl<F: Fs> Store<F> {
         Ok(lock)
     }
 
-    fn write_branch(&self, branch: &Branch, commit: &ObjectId) -> Result<Receipt> {
+    pub(crate) fn write_branch(&self, branch: &Branch, commit: &ObjectId) -> Result<Receipt> {
         let path = self.layout().branch(branch);
         for _ in 0..ATTEMPTS {
             let folders = self.make_folders(branch)?;
@@ -178,7 +188,7 @@ impl<F: Fs> Store<F> {
 
     /// Makes the folders of a nested branch. All their entries are synced, not only new ones: a
     /// folder that is there may come from a writer that was killed before its barrier.
-    fn make_folders(&self, branch: &Branch) -> Result<Reached> {
+    pub(crate) fn make_folders(&self, branch: &Branch) -> Result<Reached> {
         let heads = self.layout().heads();
         let mut reached = Reached::Durable;
         for (at, _) in branch.as_str().match_indices('/') {

@@ -64,7 +64,7 @@ impl<F: Fs> Store<F> {
 
     /// Enters a directory in the list, if the present pin does not know that it is there.
     fn register(&self, dir: &Path) -> Result<Reached> {
-        if self.pins().held().restores.contains(dir) || self.has(Bug::RestoreWithoutRecord) {
+        if self.held().restores.contains(dir) || self.has(Bug::RestoreWithoutRecord) {
             return Ok(Reached::Durable);
         }
         let path = dir.as_os_str().as_bytes();
@@ -78,7 +78,7 @@ impl<F: Fs> Store<F> {
         let entry = self.disk().sync_dir(Barrier::RecordDir, &self.layout().restores())?;
         let reached = content.max(entry);
         if reached != Reached::Degraded {
-            self.pins().held().restores.insert(dir.to_owned());
+            self.held().restores.insert(dir.to_owned());
         }
         Ok(reached)
     }

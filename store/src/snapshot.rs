@@ -61,6 +61,11 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Removes a file; says what it was.
+    pub fn remove(&mut self, path: &str) -> Option<FileEntry> {
+        self.files.remove(path)
+    }
+
     /// The files, in byte order of their paths.
     pub fn files(&self) -> impl Iterator<Item = (&str, &FileEntry)> {
         self.files.iter().map(|(path, entry)| (path.as_str(), entry))

@@ -10,6 +10,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use faultfs::{Fs, FsFile, LockMode};
 
@@ -28,10 +29,31 @@ const ATTEMPTS: u32 = 1000;
 pub(crate) struct Temp<'f, F: Fs> {
     disk: Disk<'f, F>,
     path: PathBuf,
-    file: F::File,
+    file: Arc<F::File>,
     mode: u32,
     written: u64,
     named: bool,
+}
+
+/// A temp that goes to another thread; dropping it leaves the file to the next sweep.
+pub(crate) struct Loose<H> {
+    path: PathBuf,
+    file: Arc<H>,
+    mode: u32,
+    written: u64,
+}
+
+impl<H: FsFile> Loose<H> {
+    /// Closes it, which gives its lock back: whoever does that keeps sweeps away in another way.
+    pub(crate) fn into_path(self) -> PathBuf {
+        self.path
+    }
+
+    /// Takes it over.
+    pub(crate) fn take<F: Fs<File = H>>(self, disk: Disk<'_, F>) -> Temp<'_, F> {
+        let Self { path, file, mode, written } = self;
+        Temp { disk, path, file, mode, written, named: true }
+    }
 }
 
 impl<'f, F: Fs> Temp<'f, F> {
@@ -39,7 +61,7 @@ impl<'f, F: Fs> Temp<'f, F> {
     pub(crate) fn create(disk: Disk<'f, F>, dir: &Path, prefix: &str, mode: u32) -> Result<Self> {
         if disk.has(Bug::FixedTempName) {
             let path = dir.join(temp_name(prefix, 0));
-            let file = wrong::open_or_create(disk.fs, &path)?;
+            let file = Arc::new(wrong::open_or_create(disk.fs, &path)?);
             return Ok(Self { disk, path, file, mode: 0, written: 0, named: true });
         }
         for _ in 0..ATTEMPTS {
@@ -48,6 +70,7 @@ impl<'f, F: Fs> Temp<'f, F> {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created.at("create", &path)?,
             };
+            let file = Arc::new(file);
             let mut temp = Self { disk, path, file, mode, written: 0, named: true };
             if temp.take_ownership()? {
                 return Ok(temp);
@@ -133,6 +156,18 @@ impl<'f, F: Fs> Temp<'f, F> {
         }
     }
 
+    /// Gives it to another thread.
+    pub(crate) fn let_go(mut self) -> Loose<F::File> {
+        self.named = false;
+        let (path, file) = (std::mem::take(&mut self.path), Arc::clone(&self.file));
+        Loose { path, file, mode: self.mode, written: self.written }
+    }
+
+    /// A hint that its barrier comes soon.
+    pub(crate) fn start_writeback(&self) {
+        self.file.start_writeback();
+    }
+
     /// Its name until it gets its real one.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -141,6 +176,11 @@ impl<'f, F: Fs> Temp<'f, F> {
     /// The open file, whatever its name is now.
     pub(crate) fn file(&self) -> &F::File {
         &self.file
+    }
+
+    /// The open file, to be kept longer than the temp.
+    pub(crate) fn shared_file(&self) -> Arc<F::File> {
+        Arc::clone(&self.file)
     }
 }
 

@@ -20,6 +20,7 @@ mod config;
 mod conformance;
 mod explore;
 mod findings;
+mod group_core;
 mod guide;
 mod inject;
 mod library;

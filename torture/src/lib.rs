@@ -98,6 +98,7 @@ pub mod search;
 pub mod signals;
 pub mod steps;
 pub mod store_command;
+mod store_import;
 pub mod subject;
 pub mod tally;
 pub mod test;

@@ -20,6 +20,7 @@ use plugpull_store::{
 use crate::cli::{BranchArgs, StoreCommand};
 use crate::exit::{Exit, Failure};
 use crate::signals::{Stdin, Stop};
+use crate::store_import;
 
 type Store = StoreOn<Watched<RealFs, Stop>>;
 
@@ -47,6 +48,9 @@ fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
         StoreCommand::Commit { dir, message, author, branch, paths } => {
             let work = Work { message, author, branch: branch.as_deref(), paths };
             commit(out, &open(dir, stop)?, &work)
+        }
+        StoreCommand::Import { dir, batch } => {
+            store_import::run(out, &mut open(dir, stop)?, &mut Stdin(stop), *batch)
         }
         StoreCommand::Log { dir, from } => log(out, &open(dir, stop)?, from.as_deref()),
         StoreCommand::Branch(args) => branch(out, &open(&args.dir, stop)?, args),

@@ -26,6 +26,17 @@ impl Builder {
         self.make_durable(synced);
     }
 
+    /// syncfs: all that can still become durable does.
+    pub(super) fn barrier_of_all(&mut self) {
+        self.step().kind = super::StepKind::Barrier;
+        if self.rules.barriers == Barriers::Ignored {
+            return;
+        }
+        self.content.all_synced();
+        let pending = self.pending.all().collect();
+        self.make_durable(pending);
+    }
+
     fn sync_file(
         &self,
         inode: Inode,

@@ -158,6 +158,7 @@ impl Builder {
             | Op::SetXattr { inode, .. } => self.attributes(*inode),
             Op::SyncData { inode } => self.barrier(*inode, false, None),
             Op::SyncAll { inode } => self.barrier(*inode, true, None),
+            Op::SyncFs => self.barrier_of_all(),
             Op::SyncRange { inode, offset, len, all } => {
                 self.barrier(*inode, *all, Some(&(*offset..offset + len)));
             }

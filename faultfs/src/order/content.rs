@@ -45,6 +45,12 @@ impl State {
         self.unwaited.remove(&inode);
         self.emptied.remove(&inode);
     }
+
+    /// The same of every file.
+    pub(super) fn all_synced(&mut self) {
+        self.unwaited.clear();
+        self.emptied.clear();
+    }
 }
 
 impl Builder {

@@ -69,6 +69,7 @@ impl Disk {
             Event::Op { op: Op::SyncData { inode: of } | Op::SyncAll { inode: of }, .. } => {
                 *of == inode
             }
+            Event::Op { op: Op::SyncFs, .. } => true,
             _ => false,
         });
         let mut image = self.trace.start.clone();

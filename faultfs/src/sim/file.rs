@@ -76,6 +76,11 @@ impl FsFile for SimFile {
         self.fs.disk().sync(self.inode, self.handle, Op::SyncAll { inode: self.inode })
     }
 
+    fn sync_fs(&self) -> io::Result<()> {
+        self.make(Op::SyncFs);
+        Ok(())
+    }
+
     fn fail_sync(&self, how: FsyncFailure) -> io::Result<()> {
         self.fs.disk().fail_sync(self.inode, self.handle, how)
     }

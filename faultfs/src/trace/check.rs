@@ -145,6 +145,7 @@ impl Check {
                 self.is(*inode, FileKind::File)?;
                 offset.checked_add(*len).map(|_| ()).ok_or("a barrier beyond any file")
             }
+            Op::SyncFs => Ok(()),
             Op::SetMode { inode, .. }
             | Op::SetXattr { inode, .. }
             | Op::SetModified { inode, .. }

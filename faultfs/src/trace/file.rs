@@ -15,9 +15,9 @@ use crate::{DiskImage, Event, Trace};
 /// The first bytes of every trace file.
 const MAGIC: [u8; 8] = *b"plugtrc\n";
 
-/// The format version this program writes; it reads version 1 as well, which has no notes and no Ops
-/// of a mount.
-const VERSION: u32 = 2;
+/// The format version this program writes; it reads the earlier ones as well. Version 1 has no notes and
+/// no Ops of a mount, version 2 no barrier of a whole file system.
+const VERSION: u32 = 3;
 
 /// Bytes before the first frame: magic, version, four zeros.
 const HEADER: u64 = 16;

@@ -85,6 +85,7 @@ fn describe(image: &DiskImage, op: &Op) -> Value {
         Op::SyncData { inode } => {
             json!({ "op": "sync_data", "path": file(inode), "inode": inode })
         }
+        Op::SyncFs => json!({ "op": "sync_fs" }),
         Op::SyncAll { inode } => json!({ "op": "sync_all", "path": file(inode), "inode": inode }),
         Op::SyncFailed { inode, drops, reverted } => {
             let pages = |r: &Reverted| r.pages.iter().map(|(index, _)| *index).collect::<Vec<_>>();

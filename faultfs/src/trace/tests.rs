@@ -51,6 +51,7 @@ fn of_a_mount(inode: Inode) -> impl Iterator<Item = Event> {
         Op::SetXattr { inode, name, value: None },
         Op::WriteBack { inode, offset: 0, bytes: Arc::from(*b"stored") },
         Op::SyncRange { inode, offset: 0, len: 6, all: true },
+        Op::SyncFs,
     ];
     ops.into_iter().map(|op| Event::Op { thread: 1, time: SystemTime::UNIX_EPOCH, op })
 }

@@ -108,6 +108,15 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         Barrier::CommitOfHead => story(2, 30),
         Barrier::BranchFile | Barrier::BranchDir => seeds(Workload::Commit, 1..3, 4),
         Barrier::BranchFolder => story(4, 10),
+        Barrier::GroupFile
+        | Barrier::GroupBlobs
+        | Barrier::GroupSnapshots
+        | Barrier::GroupCommits
+        | Barrier::GroupTipFile
+        | Barrier::GroupTips => seeds(Workload::Group, 1..9, 4),
+        Barrier::ImportFiles | Barrier::ImportList | Barrier::ImportNames | Barrier::ImportTips => {
+            seeds(Workload::Import, 1..5, 4)
+        }
         Barrier::DeletedBranch => [seeds(Workload::Branches, 1..8, 4), story(13, 4)].concat(),
         Barrier::HeadFile | Barrier::HeadDir => seeds(Workload::Branches, 1..4, 2),
         Barrier::StateFile | Barrier::StateDir | Barrier::ClearedState => {
@@ -208,6 +217,19 @@ fn of_bug(bug: Bug) -> Vec<Try> {
             seeds(Workload::Branches, 1..17, 6)
         }
         Bug::FolderNotSynced => story(4, 10),
+        Bug::GroupDirsOnly | Bug::GroupAcksEarly | Bug::GroupNamesFirst => {
+            seeds(Workload::Group, 1..3, 4)
+        }
+        Bug::GroupErrorToFirst => {
+            // For ever: else the barrier of the first one's undo is the second one's as well.
+            let for_ever = eio(CallKind::SyncDir, "/store/refs/heads").when(Pattern::always());
+            let run = |seed| {
+                let fault = Some(for_ever.clone());
+                Try { fault, ..Try::new(Workload::Group, seed, 4) }
+            };
+            (1..17).map(run).collect()
+        }
+        Bug::ImportMovesFirst | Bug::ImportWithoutList => seeds(Workload::Import, 1..5, 4),
         Bug::QuarantineNotSynced | Bug::RepairInPlace | Bug::ExistingTrusted => {
             seeds(Workload::Repair, 1..3, 2)
         }

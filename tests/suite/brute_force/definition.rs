@@ -142,6 +142,7 @@ impl Definition {
             Op::SetModified { inode, .. } => self.attributes(event, *inode),
             Op::SyncData { inode } => self.barrier(event, *inode, false),
             Op::SyncAll { inode } => self.barrier(event, *inode, true),
+            Op::SyncFs => unreachable!("no run here syncs a whole file system"),
             Op::SyncFailed { .. } => unreachable!("no run here makes a sync fail"),
             Op::SetXattr { .. } | Op::WriteBack { .. } | Op::SyncRange { .. } => {
                 unreachable!("only a mount records these")

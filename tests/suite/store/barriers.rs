@@ -45,7 +45,7 @@ fn sources() -> Vec<(String, String)> {
 #[test]
 fn only_one_file_calls_fsync() {
     for (name, text) in sources() {
-        let bare = [".sync_all(", ".sync_data(", "fs.sync_dir(", "fs().sync_dir("];
+        let bare = [".sync_all(", ".sync_data(", "file.sync_fs(", "fs.sync_dir(", "fs().sync_dir("];
         let calls = bare.iter().any(|call| text.contains(call));
         assert_eq!(calls, name == "disk.rs", "{name}");
     }

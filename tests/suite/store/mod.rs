@@ -7,6 +7,8 @@ mod every_call;
 mod faults;
 mod format;
 mod gc;
+mod group;
+mod import;
 mod mistakes;
 mod model;
 mod packs;

@@ -91,6 +91,7 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::SetLen { inode, .. }
                 | Op::SetMode { inode, .. }
                 | Op::SetModified { inode, .. } => dirty.push(*inode),
+                Op::SyncFs => dirty.clear(),
                 Op::SyncAll { inode } => dirty.retain(|dirty| dirty != inode),
                 Op::SyncData { .. } | Op::SyncRange { .. } | Op::SyncFailed { .. } => {}
             },

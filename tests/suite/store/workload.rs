@@ -3,14 +3,15 @@
 //! On the simulated disk, so that two runs make the same calls, temp names included. Not for judging: its
 //! users compare runs.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, CallKind, Fs, FsFile, SimFs, Watched};
 use plugpull_store::{
-    Claim, Commit, Expected, GcOptions, Head, Known, MergeState, ObjectId, Options, PackAccess,
-    Snapshot, Store, Ttl, write_text_atomic,
+    Change, Claim, Commit, CommitRequest, Expected, GcOptions, Head, Imported, Known, MergeState,
+    ObjectId, Options, PackAccess, Snapshot, Store, Ttl, write_text_atomic,
 };
 
 use crate::scratch::{TIME, branch};
@@ -39,7 +40,10 @@ impl Log {
 }
 
 fn is_sync(call: &Seen) -> bool {
-    matches!(call.kind, CallKind::SyncDir | CallKind::SyncAll | CallKind::SyncData)
+    matches!(
+        call.kind,
+        CallKind::SyncDir | CallKind::SyncAll | CallKind::SyncData | CallKind::SyncFs
+    )
 }
 
 struct Run {
@@ -99,6 +103,9 @@ pub(crate) fn everything(options: Options) -> Log {
     merge_and_rebase(&mut run);
     reserve(&mut run);
     write_log(&mut run);
+    commit_whole(&mut run, &store);
+    import(&mut run, store);
+    let store = run.open();
     recover(&mut run, &store);
     run.end()
 }
@@ -180,6 +187,39 @@ fn move_refs(run: &mut Run, store: &Store<Disk>) {
     let deleted = store.delete_branch(&branch("feat/x"), Expected::At(tip)).unwrap();
     run.note("deleted", deleted);
     run.note("HEAD", store.set_head(&Head::Branch(main)).unwrap());
+}
+
+fn commit_whole(run: &mut Run, store: &Store<Disk>) {
+    let whole = branch("whole");
+    // The second one's blob is there before.
+    for message in ["one", "two"] {
+        let parent = store.read_branch(&whole).unwrap();
+        let files = vec![("file", (&b"of a group"[..]).into())];
+        let request = CommitRequest {
+            branch: &whole,
+            parent,
+            merged: &[],
+            files,
+            author: "me",
+            message,
+            time: TIME,
+        };
+        run.note("committed", store.commit(&request).unwrap());
+    }
+}
+
+fn import(run: &mut Run, mut store: Store<Disk>) {
+    let change = Change::Set { executable: false, bytes: b"imported".to_vec() };
+    let commit = |n: u8| Imported {
+        branch: branch("imported"),
+        changes: [(format!("file {n}"), change.clone())].into(),
+        author: "me".to_owned(),
+        message: "import".to_owned(),
+        time: TIME,
+    };
+    let commits = (0..3).map(|n| Ok(commit(n)));
+    let batch = NonZeroUsize::new(2).unwrap();
+    run.note("imported", store.import_commits(commits, batch, &mut |_| ()).unwrap());
 }
 
 fn write_outside(run: &mut Run, store: &Store<Disk>) {

@@ -168,7 +168,7 @@ impl Trials {
         let told = failed(&recorded.trace) > 0;
         self.told += u64::from(told);
         let kind = self.calls[trial.call].kind;
-        let is_barrier = is_sync(kind) || kind == CallKind::SyncDir;
+        let is_barrier = is_sync(kind) || matches!(kind, CallKind::SyncDir | CallKind::SyncFs);
         assert!(told || !is_barrier, "{what}: a failed barrier was told to nobody");
         if self.digests.insert(digest(&recorded.trace)) {
             self.assert_end(&what, trial, &recorded);
@@ -321,6 +321,8 @@ workloads! {
     a_collection_beside_a_writer: GcBesideWriter,
     a_repair: Repair,
     an_open_after_a_crash: OpenAfterCrash,
+    commits_of_a_group: Group,
+    an_import: Import,
     an_init: Init,
     all_of_it_at_once: Mixed,
     texts: Text,

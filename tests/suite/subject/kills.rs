@@ -98,6 +98,12 @@ fn texts_and_opens() {
 }
 
 #[test]
+fn commits_of_a_group_and_imports() {
+    nothing_is_lost(Workload::Group, 0..6, 8);
+    nothing_is_lost(Workload::Import, 0..3, 8);
+}
+
+#[test]
 fn who_builds_on_what_a_dead_one_left() {
     nothing_is_lost(Workload::AfterKill, 0..8 * STORIES, SMALL);
 }

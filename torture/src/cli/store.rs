@@ -1,5 +1,6 @@
 //! What `plugpull store` can do.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,21 @@ Example: plugpull store commit /tmp/store -m 'first notes' notes.txt src")]
         /// Files and directories, relative to here
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+    },
+    /// Import many commits, one a line of JSON on standard input
+    ///
+    /// A line is {"branch":"main","author":"me","message":"why","time":1767225600,"files":{"a":{"text":"..."},"b":null}}.
+    /// `files` says what differs from the commit before: a file holds `text`, or the bytes `hex`, and may be
+    /// `"executable":true`; null removes it. Each batch is durable as a whole before it is told of.
+    #[command(
+        after_help = "Example: plugpull store import /tmp/store --batch 1000 < commits.jsonl"
+    )]
+    Import {
+        /// The store's directory
+        dir: PathBuf,
+        /// Commits that become durable together
+        #[arg(long, default_value = "1000")]
+        batch: NonZeroUsize,
     },
     /// List commits, newest first, following first parents
     #[command(after_help = "Example: plugpull store log /tmp/store main")]

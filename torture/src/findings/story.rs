@@ -216,6 +216,7 @@ fn verb(op: &Op) -> &'static str {
         Op::SetModified { .. } => "utimes",
         Op::SyncData { .. } => "fdatasync",
         Op::SyncAll { .. } => "fsync",
+        Op::SyncFs => "syncfs",
         Op::SyncRange { all: true, .. } => "O_SYNC",
         Op::SyncRange { all: false, .. } => "O_DSYNC",
         Op::SyncFailed { .. } => "failed fsync",
@@ -261,6 +262,7 @@ fn inode_of(op: &Op) -> Inode {
         | Op::SyncAll { inode }
         | Op::SyncRange { inode, .. }
         | Op::SyncFailed { inode, .. } => *inode,
+        Op::SyncFs => DiskImage::ROOT,
     }
 }
 

@@ -4,9 +4,10 @@
 //! does between them (marks, closing files) is ordered as well, and the same seed gives the same trace.
 //! A thread that waits for a file lock gives its turn away until somebody gives a lock back.
 //!
-//! The threads must share nothing that blocks but the disk: each opens the store for itself, as
-//! processes do. Not for finding all interleavings: one seed is one of them.
+//! Threads may share an open store: where it would wait for another thread it passes the turn
+//! ([`faultfs::Fs::turns`]). Nothing else that blocks may be shared but the disk. Not for finding all interleavings: one seed is one of them.
 
+use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,16 @@ use std::thread::ScopedJoinHandle;
 use faultfs::Fs;
 
 pub use super::turns::Turns;
+
+thread_local! {
+    /// Where the thread sits.
+    static SEAT: RefCell<Option<Arc<Seat>>> = const { RefCell::new(None) };
+}
+
+/// The seat of the present thread, if it takes turns.
+pub(super) fn my_seat() -> Option<Arc<Seat>> {
+    SEAT.with_borrow(Clone::clone)
+}
 
 /// Lets this many writers work on one disk, each on its own thread and with its own view of the disk,
 /// which `disk` makes. First `prepare` is called for one after the other, without turns; what it makes
@@ -30,11 +41,13 @@ pub fn interleave<F: Fs, W: Send>(
     let table = Arc::new(Table::new(seed, writers));
     let seat = |me| Arc::new(Seat { table: Arc::clone(&table), me });
     let prepared: Vec<_> =
-        (0..writers).map(|me| (seat(me), prepare(me, Turns::new(disk(), seat(me))))).collect();
-    table.state().started = true;
+        (0..writers).map(|me| (seat(me), prepare(me, Turns::new(disk())))).collect();
     std::thread::scope(|scope| {
         let start = |(seat, writer): (Arc<Seat>, W)| {
             scope.spawn(move || {
+                let seat = Seated(seat);
+                let seat = &seat.0;
+                SEAT.set(Some(Arc::clone(seat)));
                 seat.take_turn();
                 body(seat.me, writer);
                 seat.leave();
@@ -59,8 +72,6 @@ struct Table {
 }
 
 struct State {
-    /// Before that there is one thread, which needs no turn.
-    started: bool,
     rng: fastrand::Rng,
     current: usize,
     threads: Vec<Doing>,
@@ -80,7 +91,7 @@ impl Table {
         let mut rng = fastrand::Rng::with_seed(seed);
         let current = rng.usize(..threads.max(1));
         let threads = (0..threads).map(|_| Doing::Running).collect();
-        let state = Mutex::new(State { started: false, rng, current, threads, broken_by: None });
+        let state = Mutex::new(State { rng, current, threads, broken_by: None });
         Self { state, changed: Condvar::new() }
     }
 
@@ -124,7 +135,7 @@ impl Seat {
     /// As [`Seat::next_turn`], but most times goes on at once: for calls that come in long runs.
     pub(super) fn next_turn_once_in(&self, calls: u32) {
         let mut state = self.table.state();
-        if !state.started || state.rng.u32(0..calls) > 0 {
+        if state.rng.u32(0..calls) > 0 {
             return;
         }
         state.pass();
@@ -188,12 +199,16 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+/// A thread that has sat down.
+struct Seated(Arc<Seat>);
+
+impl Drop for Seated {
     /// A panic of one writer ends them all.
     fn drop(&mut self) {
+        let Seat { table, me } = &*self.0;
         if std::thread::panicking() {
-            self.table.state().broken_by.get_or_insert(self.me);
-            self.table.changed.notify_all();
+            table.state().broken_by.get_or_insert(*me);
+            table.changed.notify_all();
         }
     }
 }

@@ -4,10 +4,12 @@
 //! on a failing disk ends like any other. Not for the order of several writers: see `interleave`.
 
 mod packs;
+mod whole;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use faultfs::Fs;
@@ -30,7 +32,7 @@ const TIME: i64 = 1_767_225_600;
 
 /// One writer at work.
 pub(super) struct Writer<'j, F: Fs> {
-    pub(super) store: Store<F>,
+    pub(super) store: Arc<Store<F>>,
     options: Options,
     pub(super) journal: &'j Journal,
     pub(super) name: String,
@@ -94,8 +96,30 @@ impl<'j, F: Fs> Writer<'j, F> {
         let store = tell(journal, "open", opened, Mark::Opened)?;
         let recovery = store.recovery();
         packs::tell_swept(journal, &recovery.packs, &recovery.undeleted);
+        Some(Self::on(Arc::new(store), options, journal, name, sources))
+    }
+
+    /// On a store that is open.
+    pub(super) fn on(
+        store: Arc<Store<F>>,
+        options: Options,
+        journal: &'j Journal,
+        name: String,
+        sources: &'j [Bytes],
+    ) -> Self {
         let failed = RefCell::default();
-        Some(Self { store, options, journal, name, sources, steps: 0, failed })
+        Self { store, options, journal, name, sources, steps: 0, failed }
+    }
+
+    /// The store, for further threads.
+    pub(super) fn store(&self) -> Arc<Store<F>> {
+        Arc::clone(&self.store)
+    }
+
+    /// The store, if no other thread has it.
+    fn alone(&mut self) -> Result<&mut Store<F>> {
+        let shared = || Error::BadValue { kind: "step", problem: "the store is shared".to_owned() };
+        Arc::get_mut(&mut self.store).ok_or_else(shared)
     }
 
     /// Does one step.
@@ -114,6 +138,10 @@ impl<'j, F: Fs> Writer<'j, F> {
             }
             Step::PutFromPath(source) => self.put_from_path(*source),
             Step::Commit { branch, files } => self.commit(&Branch::new(branch)?, files),
+            Step::GroupCommit { branch, files } => self.group_commit(&Branch::new(branch)?, files),
+            Step::ImportCommits { branch, files, batch } => {
+                self.import_commits(&Branch::new(branch)?, files, *batch)
+            }
             Step::GoOn { branch, files, then } => self.go_on(&Branch::new(branch)?, files, *then),
             Step::Point { branch, at } => self.point(&Branch::new(branch)?, &Branch::new(at)?),
             Step::Delete { branch } => self.delete(&Branch::new(branch)?),
@@ -334,7 +362,7 @@ impl<'j, F: Fs> Writer<'j, F> {
 
     fn gc(&mut self) -> Result<()> {
         self.journal.mark(Mark::GcBegins);
-        self.store.gc(GcOptions { grace: Duration::ZERO, dry_run: false })?;
+        self.alone()?.gc(GcOptions { grace: Duration::ZERO, dry_run: false })?;
         self.journal.mark(Mark::Gc);
         Ok(())
     }
@@ -407,6 +435,8 @@ fn name_of(step: &Step) -> String {
         Step::Put { .. } => "put".to_owned(),
         Step::PutFromPath(source) => format!("put from {}", source_path(*source)),
         Step::Commit { branch, .. } => format!("commit on {branch}"),
+        Step::GroupCommit { branch, .. } => format!("group commit on {branch}"),
+        Step::ImportCommits { branch, .. } => format!("import commits to {branch}"),
         Step::GoOn { branch, .. } => format!("go on with {branch}"),
         Step::Point { branch, at } => format!("point {branch} at {at}"),
         Step::Delete { branch } => format!("delete {branch}"),

@@ -18,6 +18,10 @@ pub(super) enum Step {
     PutFromPath(usize),
     /// A commit of these files on top of what the branch holds.
     Commit { branch: &'static str, files: Vec<(&'static str, Bytes)> },
+    /// The same in one call, together with other threads that do it.
+    GroupCommit { branch: &'static str, files: Vec<(&'static str, Bytes)> },
+    /// Commits of one file each, imported in batches of so many.
+    ImportCommits { branch: &'static str, files: Vec<(&'static str, Bytes)>, batch: usize },
     /// As a commit, but takes what a killed writer has made visible as it is, and then does this.
     GoOn { branch: &'static str, files: Vec<(&'static str, Bytes)>, then: Then },
     /// Points a branch at where another one is.
@@ -107,6 +111,8 @@ pub(super) enum Begin {
     /// They open the store, one after the other.
     #[default]
     Open,
+    /// They are threads of one process and share an open store.
+    OpenShared,
     /// They take turns from their open on.
     OpenInTurns,
     /// They open it before those that are killed, and go on after them.
@@ -271,6 +277,20 @@ impl Draw {
             Some(Wanted { run, .. }) => Step::Release { run: run.clone() },
             None => self.claim(false),
         }
+    }
+
+    /// As [`Draw::commit`], together with other threads.
+    pub(super) fn group_commit(&mut self, branch: &'static str) -> Step {
+        match self.commit(branch) {
+            Step::Commit { branch, files } => Step::GroupCommit { branch, files },
+            other => other,
+        }
+    }
+
+    /// So many commits, two in a batch.
+    pub(super) fn import_commits(&mut self, branch: &'static str, commits: usize) -> Step {
+        let file = |_| (self.of(&["file", "folder/other"]), self.bytes());
+        Step::ImportCommits { branch, files: (0..commits.max(1)).map(file).collect(), batch: 2 }
     }
 
     /// A restore of something that the plan puts, to one of a few files of `folder`.

@@ -1,9 +1,10 @@
 //! Recording a run: from a workload, a seed and a size to a trace and what it owes.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use faultfs::{Fs, SimFs, Trace, Watched};
-use plugpull_store::Options;
+use plugpull_store::{Options, Store};
 
 use super::expected::Expected;
 use super::interleave::{Turns, interleave};
@@ -59,8 +60,15 @@ impl Run {
             kill();
         }
         let threads = plan.writers.len().max(1);
+        let first = OnceCell::new();
         let open = |n, fs| {
-            let begun = self.open(&plan, n, fs, &journal);
+            let begun = match first.get() {
+                None => self.open(&plan, n, fs, &journal),
+                Some(store) => self.share(&plan, n, store, &journal),
+            };
+            if let (Begin::OpenShared, Begun::Opened(Some(writer))) = (plan.begin, &begun) {
+                let _ = first.set(writer.store());
+            }
             if plan.begin == Begin::OpenFirst && n + 1 == threads {
                 kill();
             }
@@ -113,13 +121,27 @@ impl Run {
         journal: &'j Journal,
     ) -> Begun<'j, F> {
         match plan.begin {
-            Begin::Open | Begin::OpenFirst => {
+            Begin::Open | Begin::OpenFirst | Begin::OpenShared => {
                 Begun::Opened(self.open_store(plan, n, fs, journal).map(Box::new))
             }
             Begin::OpenInTurns | Begin::Init | Begin::Raise | Begin::Texts => {
                 Begun::WithoutStore(fs)
             }
         }
+    }
+
+    /// A further thread on a store that is open.
+    fn share<'j, F: Fs>(
+        &self,
+        plan: &'j Plan,
+        n: usize,
+        store: &Arc<Store<Turns<F>>>,
+        journal: &'j Journal,
+    ) -> Begun<'j, F> {
+        let name = name_of(n);
+        let store = Arc::clone(store);
+        let writer = Writer::on(store, self.options, journal, name, &plan.sources);
+        Begun::Opened(Some(Box::new(writer)))
     }
 
     fn open_store<'j, F: Fs>(
@@ -129,8 +151,7 @@ impl Run {
         fs: Turns<F>,
         journal: &'j Journal,
     ) -> Option<Writer<'j, Turns<F>>> {
-        let name = if n == 0 { first_name() } else { format!("writer {n}") };
-        Writer::open(fs, self.options, journal, name, &plan.sources)
+        Writer::open(fs, self.options, journal, name_of(n), &plan.sources)
     }
 
     fn write<'j, F: Fs>(
@@ -161,6 +182,10 @@ impl Run {
 /// writer's work makes the same commits.
 fn first_name() -> String {
     "writer 0".to_owned()
+}
+
+fn name_of(n: usize) -> String {
+    if n == 0 { first_name() } else { format!("writer {n}") }
 }
 
 /// A writer before its first step.

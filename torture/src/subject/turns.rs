@@ -5,21 +5,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use faultfs::{Access, DirEntry, Fs, FsFile, LockMode, Metadata};
+use faultfs::{Access, DirEntry, Fs, FsFile, LockMode, Metadata, PassTurn};
 
-use super::interleave::Seat;
+use super::interleave::{Seat, my_seat};
 
 /// One listing in so many is a turn. A walk through the 256 shards would else take so many turns that
 /// the others are done before it is.
 const LISTINGS: u32 = 64;
 
-/// One thread's view of a disk.
+/// A disk for threads that take turns; each call is in the turn of the thread that makes it. Threads may
+/// share one. Whoever has no seat needs no turn: what is prepared before the others start.
 pub struct Turns<F> {
     inner: F,
-    seat: Arc<Seat>,
 }
 
 /// An open file of [`Turns`].
@@ -27,22 +26,33 @@ pub struct TurnsFile<H> {
     /// Taken on drop, so that the file is closed before the others hear of it.
     inner: Option<H>,
     path: PathBuf,
-    seat: Arc<Seat>,
 }
 
 impl<F: Fs> Turns<F> {
-    pub(super) fn new(inner: F, seat: Arc<Seat>) -> Self {
-        Self { inner, seat }
+    pub(super) fn new(inner: F) -> Self {
+        Self { inner }
     }
 
     /// The disk, in turn.
     fn turn(&self) -> &F {
-        self.seat.next_turn();
+        with_seat(Seat::next_turn);
         &self.inner
     }
+}
 
-    fn wrap(&self, file: F::File, path: &Path) -> TurnsFile<F::File> {
-        TurnsFile { inner: Some(file), path: path.to_owned(), seat: Arc::clone(&self.seat) }
+/// Does this with the seat of the present thread, if it has one.
+fn with_seat(with: impl FnOnce(&Seat)) {
+    if let Some(seat) = my_seat() {
+        with(&seat);
+    }
+}
+
+/// Passing the turn while nothing is asked of the disk.
+struct Passing;
+
+impl PassTurn for Passing {
+    fn pass(&self) {
+        with_seat(Seat::next_turn);
     }
 }
 
@@ -50,11 +60,11 @@ impl<F: Fs> Fs for Turns<F> {
     type File = TurnsFile<F::File>;
 
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<Self::File> {
-        Ok(self.wrap(self.turn().create_new(path, mode)?, path))
+        Ok(TurnsFile::of(self.turn().create_new(path, mode)?, path))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Self::File> {
-        Ok(self.wrap(self.turn().open(path, access)?, path))
+        Ok(TurnsFile::of(self.turn().open(path, access)?, path))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -62,7 +72,7 @@ impl<F: Fs> Fs for Turns<F> {
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.seat.next_turn_once_in(LISTINGS);
+        with_seat(|seat| seat.next_turn_once_in(LISTINGS));
         self.inner.read_dir(path)
     }
 
@@ -113,11 +123,19 @@ impl<F: Fs> Fs for Turns<F> {
     fn nonce(&self) -> u64 {
         self.turn().nonce()
     }
+
+    fn turns(&self) -> Option<&dyn PassTurn> {
+        Some(&Passing)
+    }
 }
 
 impl<H: FsFile> TurnsFile<H> {
+    fn of(file: H, path: &Path) -> Self {
+        Self { inner: Some(file), path: path.to_owned() }
+    }
+
     fn turn(&self) -> io::Result<&H> {
-        self.seat.next_turn();
+        with_seat(Seat::next_turn);
         self.inner.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
@@ -147,6 +165,10 @@ impl<H: FsFile> FsFile for TurnsFile<H> {
         self.turn()?.sync_all()
     }
 
+    fn sync_fs(&self) -> io::Result<()> {
+        self.turn()?.sync_fs()
+    }
+
     fn metadata(&self) -> io::Result<Metadata> {
         self.turn()?.metadata()
     }
@@ -161,7 +183,7 @@ impl<H: FsFile> FsFile for TurnsFile<H> {
 
     fn lock(&self, mode: LockMode) -> io::Result<()> {
         while !self.turn()?.try_lock(mode)? {
-            self.seat.wait_for_lock(&self.path);
+            with_seat(|seat| seat.wait_for_lock(&self.path));
         }
         Ok(())
     }
@@ -172,7 +194,7 @@ impl<H: FsFile> FsFile for TurnsFile<H> {
 
     fn unlock(&self) -> io::Result<()> {
         let unlocked = self.turn()?.unlock();
-        self.seat.lock_given_back();
+        with_seat(Seat::lock_given_back);
         unlocked
     }
 }
@@ -180,6 +202,6 @@ impl<H: FsFile> FsFile for TurnsFile<H> {
 impl<H> Drop for TurnsFile<H> {
     fn drop(&mut self) {
         drop(self.inner.take());
-        self.seat.lock_given_back();
+        with_seat(Seat::lock_given_back);
     }
 }

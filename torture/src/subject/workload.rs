@@ -28,6 +28,10 @@ pub enum Workload {
     Repair,
     /// Opens a store that killed writers and a killed collection left, and goes on.
     OpenAfterCrash,
+    /// Threads of one process whose commits share their barriers.
+    Group,
+    /// Imports commits in batches.
+    Import,
     /// Makes the store on an empty disk.
     Init,
     /// One to three writers and all of the above.
@@ -61,7 +65,7 @@ pub enum Workload {
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -71,6 +75,8 @@ impl Workload {
         Self::GcBesideWriter,
         Self::Repair,
         Self::OpenAfterCrash,
+        Self::Group,
+        Self::Import,
         Self::Init,
         Self::Mixed,
         Self::Text,
@@ -87,7 +93,7 @@ impl Workload {
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 18] = [
+    pub const SMALL: [Self; 20] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -97,6 +103,8 @@ impl Workload {
         Self::GcBesideWriter,
         Self::Repair,
         Self::OpenAfterCrash,
+        Self::Group,
+        Self::Import,
         Self::Mixed,
         Self::Text,
         Self::OpenRace,
@@ -120,6 +128,8 @@ impl Workload {
             Self::GcBesideWriter => "gc-beside-writer",
             Self::Repair => "repair",
             Self::OpenAfterCrash => "open-after-crash",
+            Self::Group => "group",
+            Self::Import => "import",
             Self::Init => "init",
             Self::Mixed => "mixed",
             Self::Text => "text",
@@ -153,6 +163,8 @@ impl Workload {
             Self::GcBesideWriter => gc_beside_writer(draw, size),
             Self::Repair => repair(draw, size),
             Self::OpenAfterCrash => open_after_crash(draw, size),
+            Self::Group => group(draw, size),
+            Self::Import => import(draw, size),
             Self::Init => Plan { begin: Begin::Init, ..Plan::default() },
             Self::Mixed => mixed(draw, size),
             Self::Text => text(draw, size),
@@ -217,6 +229,32 @@ fn cas_race(draw: &mut Draw, size: usize) -> Plan {
     let each = size.div_ceil(8);
     let mut writer = || times(each, || draw.commit("main"));
     Plan { writers: vec![writer(), writer()], ..Plan::default() }
+}
+
+/// Two threads, or three: each commits to a branch of its own and to one that all of them move.
+fn group(draw: &mut Draw, size: usize) -> Plan {
+    let before = vec![draw.commit("main"), draw.commit("a")];
+    let threads = 2 + size / 8 % 2;
+    let own = ["a", "deep/b", "c"];
+    let each = size.div_ceil(8);
+    let thread = |own: &'static str| {
+        times(each, || {
+            let branch = if draw.rng.u8(0..3) == 0 { "main" } else { own };
+            draw.group_commit(branch)
+        })
+    };
+    let writers = own.into_iter().take(threads).map(thread).collect();
+    Plan { before, writers, begin: Begin::OpenShared, ..Plan::default() }
+}
+
+/// Imports to a branch that is there and to a new one.
+fn import(draw: &mut Draw, size: usize) -> Plan {
+    let before = vec![draw.commit("main"), draw.put(false)];
+    let mut steps = vec![draw.import_commits("main", size.div_ceil(2))];
+    if size > 4 {
+        steps.push(draw.import_commits("deep/new", size.div_ceil(4)));
+    }
+    Plan { before, ..alone(steps) }
 }
 
 fn gc_beside_writer(draw: &mut Draw, size: usize) -> Plan {
@@ -297,7 +335,7 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
             }
             3..5 => draw.restore(own[0]),
             5..7 => draw.commit("main"),
-            7 => draw.commit(own[0]),
+            7 => draw.group_commit(own[0]),
             8 if collects => Step::Gc,
             12 => packs::fetch(draw, "main"),
             13 => packs::sweep(draw),
