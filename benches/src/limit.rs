@@ -19,6 +19,8 @@ pub enum Limit {
     Ratio(f64),
     /// The store's median.
     Median(Duration),
+    /// None: it is only shown.
+    Nothing,
 }
 
 impl Limit {
@@ -44,6 +46,7 @@ impl Limit {
         match self {
             Self::Ratio(limit) => medians.ratio <= limit,
             Self::Median(limit) => medians.store <= limit,
+            Self::Nothing => true,
         }
     }
 
@@ -64,6 +67,7 @@ impl fmt::Display for Limit {
         match self {
             Self::Ratio(limit) => write!(f, "ratio {limit:.2}"),
             Self::Median(limit) => write!(f, "median {limit:?}"),
+            Self::Nothing => f.write_str("none"),
         }
     }
 }
