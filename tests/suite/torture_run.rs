@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use plugpull::errand::Errand;
 use tempfile::TempDir;
 
 use crate::program::{Ended, command, plugpull};
 
 /// Arguments of a run that hits every call of a commit.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 13] = [
     "torture",
+    "--errands",
+    "none",
     "--power-cuts",
     "0",
     "--commits",
@@ -44,6 +47,31 @@ fn a_run_hits_every_call_of_a_commit_and_finds_nothing() {
     assert_eq!(end["store"]["problems"], 0);
     assert!(end["store"]["commits"].as_u64() >= end["tally"]["commits"].as_u64());
     assert_eq!(end["kept"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_run_with_all_errands_hits_every_call_of_each_and_finds_nothing() {
+    let ended = plugpull([
+        "torture",
+        "--power-cuts",
+        "0",
+        "--commits",
+        "300",
+        "--errands",
+        "all",
+        "--seed",
+        "3",
+        "--message-format",
+        "json-lines",
+    ]);
+    let end = &ended.assert(0, &[]).events("end")[0];
+    assert_eq!(end["findings"], 0);
+    assert_eq!(end["calls_missed"].as_array().unwrap().len(), 0);
+    assert!(end["tally"]["errands"].as_u64().unwrap() > 0);
+    for errand in Errand::ALL {
+        let kills = &end["tally"]["by_phase"][errand.name()];
+        assert!(kills["at_call"].as_u64().unwrap() > 0, "{}: {end}", errand.name());
+    }
 }
 
 /// The calls at which a run killed its writers, as a sorted list.
@@ -200,7 +228,7 @@ fn a_killed_runner_takes_its_writers_with_it() {
 
 #[test]
 fn a_writer_is_not_for_people() {
-    let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"planted":null}"#;
+    let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"desk":"/","errands":{"weights":[]},"planted":null}"#;
     plugpull(["torture-writer", part]).assert(2, &["started by `plugpull torture`"]);
 }
 

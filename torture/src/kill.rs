@@ -13,8 +13,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use faultfs::{Fs, RealFs};
-use plugpull_store::{AuditCounts, Layout, Options as StoreOptions, Store};
+use plugpull_store::{AuditCounts, Layout, Options as StoreOptions, PackKey, Store};
 
+use crate::errand::Errand;
+use crate::errand::promises::Promises;
 use crate::exit::Failure;
 use crate::options::Options;
 use crate::oracle::{Finding, Oracle};
@@ -24,6 +26,7 @@ use crate::report::{Progress, Report};
 use crate::signals::Stop;
 use crate::tally::Tally;
 use crate::wire::{Part, Phase, Say};
+use crate::workdir::Workdir;
 use crate::workload::Work;
 
 /// How long no writer may say anything before the run counts as stuck.
@@ -57,8 +60,10 @@ pub struct Runner<'a> {
     stop: &'a Stop,
     report: &'a mut dyn Report,
     dir: PathBuf,
+    desks: PathBuf,
     store: Store,
     oracle: Oracle,
+    promises: Promises,
     fates: VecDeque<Fate>,
     writers: BTreeMap<u32, Writer>,
     lives: BTreeMap<u32, u32>,
@@ -78,14 +83,15 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// A run on the store in `dir`, which was made by the caller.
+    /// A run in the store of `workdir`, which was made by the caller.
     pub fn new(
         options: &'a Options,
         plan: Plan,
-        dir: PathBuf,
+        workdir: &Workdir,
         stop: &'a Stop,
         report: &'a mut dyn Report,
     ) -> Result<Self, Failure> {
+        let dir = workdir.store();
         let store = Store::open(&dir, StoreOptions::durability(options.durability))?;
         let (sender, events) = sync_channel(EVENTS);
         let now = Instant::now();
@@ -94,8 +100,10 @@ impl<'a> Runner<'a> {
             stop,
             report,
             dir,
+            desks: workdir.desks(),
             store,
             oracle: Oracle::new(options.seed, options.writers),
+            promises: Promises::default(),
             fates: plan.fates.into(),
             writers: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -147,23 +155,30 @@ impl<'a> Runner<'a> {
 
     fn start(&mut self, slot: u32) -> Result<(), Failure> {
         let fate = self.fates.pop_front();
-        let life = self.lives.entry(slot).and_modify(|life| *life += 1).or_insert(0);
+        let life = *self.lives.entry(slot).and_modify(|life| *life += 1).or_insert(0);
         let part = Part {
             dir: self.dir.clone(),
+            desk: self.desk(slot),
             seed: self.options.seed,
             slot,
-            life: *life,
+            life,
             best_effort: self.options.durability == plugpull_store::Durability::BestEffort,
             runner: std::process::id(),
             die: match &fate {
                 Some(Fate::AtCall(die)) => Some(die.clone()),
                 _ => None,
             },
+            errands: self.options.errands.clone(),
             planted: self.options.planted.clone(),
         };
         let writer = Writer::start(&part, fate, self.sender.clone())?;
         self.writers.insert(slot, writer);
         Ok(())
+    }
+
+    /// A writer's own directory outside the store.
+    fn desk(&self, slot: u32) -> PathBuf {
+        self.desks.join(slot.to_string())
     }
 
     /// Takes one event, or none if none comes before something is due.
@@ -199,6 +214,10 @@ impl<'a> Runner<'a> {
                 }
                 self.acknowledged(slot);
             }
+            News::Said(Say::Done { errand, pack }) => {
+                let pack = pack.and_then(|key| key.parse().ok());
+                self.done(slot, errand, pack);
+            }
             News::Said(Say::Dying { step, path }) => {
                 self.with(slot, |writer| writer.dying = Some((step, path)));
             }
@@ -230,10 +249,25 @@ impl<'a> Runner<'a> {
     }
 
     fn enter(&mut self, slot: u32, phase: Phase) {
-        if phase == Phase::Begin {
-            self.begun.insert(slot, Instant::now());
+        match phase {
+            Phase::Begin => drop(self.begun.insert(slot, Instant::now())),
+            Phase::Errand(errand) => self.promises.begun(errand, self.under_way(slot)),
+            _ => {}
         }
         self.with(slot, |writer| writer.phase = Some(phase));
+    }
+
+    fn done(&mut self, slot: u32, errand: Errand, pack: Option<PackKey>) {
+        self.promises.kept(errand, self.under_way(slot), pack);
+        self.tally.errands = self.promises.acknowledged();
+        self.with(slot, |writer| writer.phase = None);
+    }
+
+    /// The commit that a writer is about, or the errand before it.
+    fn under_way(&self, slot: u32) -> Work {
+        let life = self.lives.get(&slot).copied().unwrap_or(0);
+        let n = self.writers.get(&slot).map_or(0, |writer| writer.acks);
+        Work { slot, life, n }
     }
 
     fn acknowledged(&mut self, slot: u32) {
@@ -274,6 +308,7 @@ impl<'a> Runner<'a> {
 
     /// A writer is dead: counts its kill, lets the oracle look, and starts its successor.
     fn bury(&mut self, slot: u32) -> Result<(), Failure> {
+        let unfinished = self.under_way(slot);
         let Some(mut writer) = self.writers.remove(&slot) else {
             return Ok(());
         };
@@ -304,8 +339,7 @@ impl<'a> Runner<'a> {
                 return Ok(());
             }
         }
-        let life = self.lives.get(&slot).copied().unwrap_or(0);
-        self.audit(Work { slot, life, n: writer.acks })?;
+        self.audit(unfinished)?;
         self.start(slot)
     }
 

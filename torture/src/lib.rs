@@ -1,8 +1,8 @@
 //! The runner behind the command `plugpull`.
 //!
 //! The main job, step by step: [`probe`] finds out which calls a commit makes; [`plan`] draws from the
-//! seed when each writer shall die; [`kill`] starts the [`writer`] processes, kills and restarts them;
-//! [`oracle`] holds the store to every acknowledgement; [`report`] tells it.
+//! seed when each writer shall die; [`kill`] starts the [`writer`] processes, which commit and run
+//! [errands](errand), kills and restarts them; [`oracle`] holds the store to every acknowledgement; [`report`] tells it.
 //!
 //! SIGKILL keeps the page cache. The power is cut elsewhere: [`subject`] records small runs of the store
 //! on a simulated disk and checks what is left of them, [`explore`] chooses the crash states, and
@@ -62,6 +62,7 @@ pub mod clock;
 pub mod config;
 pub mod ctl_command;
 pub mod doctor_command;
+pub mod errand;
 pub mod examine;
 pub mod exit;
 pub mod explore;

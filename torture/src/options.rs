@@ -8,6 +8,7 @@ use plugpull_store::Bug;
 use plugpull_store::{Durability, ObjectId, Options as StoreOptions};
 
 use crate::cli::{DurabilityArg, MessageFormat, TortureArgs};
+use crate::errand::{Errand, Errands};
 use crate::exit::Failure;
 
 /// Most writers at the same time; each is a process.
@@ -16,7 +17,7 @@ const MAX_WRITERS: u32 = 64;
 /// Commits for each kill, where the user does not say how many kills.
 const COMMITS_A_KILL: u64 = 25;
 
-/// Fewest kills where the user does not say: enough to hit every step of a commit.
+/// Fewest kills where the user does not say.
 const FEWEST_KILLS: u64 = 100;
 
 /// Most kills: the plan is held in memory.
@@ -29,8 +30,10 @@ pub struct Options {
     pub commits: u64,
     /// Writer processes at the same time.
     pub writers: u32,
-    /// Kills to make.
-    pub kills: u64,
+    /// Kills to make, if the user says how many.
+    pub kills: Option<u64>,
+    /// What the writers do between two commits.
+    pub errands: Errands,
     /// Seed of plan and contents.
     pub seed: u64,
     /// Longest time, if limited.
@@ -50,6 +53,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// How many kills a plan over this many steps has: what the user says, else enough to hit each of
+    /// them, as every second kill is at one.
+    pub fn kills(&self, steps: usize) -> u64 {
+        let fewest = FEWEST_KILLS.max(2 * steps as u64);
+        let default = (self.commits / COMMITS_A_KILL).clamp(fewest, MOST_KILLS.max(fewest));
+        self.kills.unwrap_or(default)
+    }
+
     /// Checks the arguments; an error names the remedy.
     pub fn from_args(args: &TortureArgs) -> Result<Self, Failure> {
         if args.commits == 0 {
@@ -59,11 +70,13 @@ impl Options {
             let message = format!("--writers must be from 1 to {MAX_WRITERS}");
             return Err(Failure::Usage(message));
         }
+        let seed = seed_of(&args.seed);
         Ok(Self {
             commits: args.commits,
             writers: args.writers,
             kills: kills_of(args)?,
-            seed: seed_of(&args.seed),
+            errands: errands_of(&args.errands, seed)?,
+            seed,
             duration: args.duration,
             dir: args.dir.clone(),
             durability: match args.durability {
@@ -78,13 +91,30 @@ impl Options {
     }
 }
 
-fn kills_of(args: &TortureArgs) -> Result<u64, Failure> {
-    let default = (args.commits / COMMITS_A_KILL).clamp(FEWEST_KILLS, MOST_KILLS);
-    let kills = args.kills.unwrap_or(default);
-    if kills > MOST_KILLS {
+fn kills_of(args: &TortureArgs) -> Result<Option<u64>, Failure> {
+    if args.kills.is_some_and(|kills| kills > MOST_KILLS) {
         return Err(Failure::Usage(format!("--kills must be at most {MOST_KILLS}")));
     }
-    Ok(kills)
+    Ok(args.kills)
+}
+
+/// `drawn`, `all`, `none`, or names with commas between them.
+fn errands_of(text: &str, seed: u64) -> Result<Errands, Failure> {
+    match text {
+        "drawn" => Ok(Errands::draw(seed)),
+        "all" => Ok(Errands::of(Errand::ALL)),
+        "none" => Ok(Errands::default()),
+        names => names.split(',').map(errand_of).collect::<Result<Vec<_>, _>>().map(Errands::of),
+    }
+}
+
+fn errand_of(name: &str) -> Result<Errand, Failure> {
+    Errand::parse(name).ok_or_else(|| {
+        let known = Errand::ALL.map(Errand::name).join(", ");
+        let message =
+            format!("no errand {name:?}; --errands takes drawn, all, none, or some of {known}");
+        Failure::Usage(message)
+    })
 }
 
 /// A number is itself; any other text, such as a commit hash, is hashed to one.

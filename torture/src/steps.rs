@@ -1,4 +1,5 @@
-//! A watcher that knows where in the protocol of a commit a writer is, and kills it there if told.
+//! A watcher that knows where in the protocol of a commit or an errand a writer is, and kills it there if
+//! told.
 //!
 //! Counted are the calls that change the disk or a lock. A kill before a call that only reads leaves
 //! the same state as the kill before the next counted one.
@@ -24,13 +25,13 @@ pub struct StepWatcher {
 
 #[derive(Default)]
 struct Place {
-    /// Commits begun so far in this life.
+    /// Commits begun so far in this life, each with the errand before it.
     commits: u64,
-    /// The phase, while a commit is under way.
+    /// The phase, while a commit or errand is under way.
     phase: Option<Phase>,
     /// Calls of this phase so far, by name.
     of_name: BTreeMap<&'static str, u32>,
-    /// All steps of this commit, for the probe run.
+    /// All steps of this commit and its errand, for the probe run.
     steps: Vec<Step>,
 }
 
@@ -40,28 +41,31 @@ impl StepWatcher {
         Self { place: Mutex::default(), die, fatal }
     }
 
-    /// A commit enters its next phase; [`Phase::Begin`] begins a commit.
+    /// A commit begins, with the errand before it.
+    pub fn begin(&self) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Place { commits: place.commits + 1, ..Place::default() };
+    }
+
+    /// The writer enters its next phase.
     pub fn enter(&self, phase: Phase) {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        if phase == Phase::Begin {
-            *place = Place { commits: place.commits + 1, ..Place::default() };
-        }
         place.phase = Some(phase);
         place.of_name.clear();
     }
 
-    /// The commit was acknowledged; what follows is no part of it.
+    /// The commit or errand is done; what follows is no part of it.
     pub fn leave(&self) {
         self.place.lock().unwrap_or_else(PoisonError::into_inner).phase = None;
     }
 
-    /// The steps of the commit that was entered last.
+    /// The steps of the commit that began last, and of its errand.
     pub fn steps(&self) -> Vec<Step> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.steps.clone()
     }
 
-    /// The pseudo-call between the last call of a commit and telling the runner.
+    /// The pseudo-call between the last call of a commit or errand and telling the runner.
     pub fn before_telling(&self) {
         self.step("tell", Path::new(""));
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::wire::{Phase, Step};
 
-/// Kills within one phase of a commit.
+/// Kills within one phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PhaseKills {
     /// At an exact call.
@@ -21,13 +21,15 @@ pub struct PhaseKills {
 pub struct Tally {
     /// Commits acknowledged.
     pub commits: u64,
+    /// Errands acknowledged.
+    pub errands: u64,
     /// Writers killed, all of them by SIGKILL.
     pub kills: u64,
-    /// Of those, within a commit.
+    /// Of those, within a commit or an errand.
     pub kills_inside: u64,
-    /// Of those, between two commits or before the first.
+    /// Of those, between these or before the first.
     pub kills_between: u64,
-    /// Kills by phase of the commit.
+    /// Kills by phase of the commit, and by errand.
     #[serde(serialize_with = "by_phase_name")]
     pub by_phase: BTreeMap<Phase, PhaseKills>,
     /// Exact calls hit.
@@ -73,7 +75,7 @@ impl Tally {
         self.by_phase.entry(phase).or_default()
     }
 
-    /// The steps of a commit that no exact kill has hit.
+    /// The steps that no exact kill has hit.
     pub fn missed<'s>(&self, steps: &'s [Step]) -> Vec<&'s Step> {
         steps.iter().filter(|step| !self.steps_hit.contains_key(step)).collect()
     }

@@ -39,29 +39,36 @@ pub fn run(args: &TortureArgs) -> Result<Exit, Failure> {
     let store_options = StoreOptions::durability(options.durability);
     // A planted mistake may leave a call out, before which nobody can be killed then.
     let planted = planted_options(store_options, options.planted.as_deref())?;
-    let steps = probe::run(&workdir.probe(), options.seed, planted)?;
+    let steps = probe::run(&workdir.probe(), options.seed, &options.errands, planted)?;
     workdir.remove_probe();
-    let plan = KillPlan::draw(options.seed, options.kills, options.commits, &steps);
+    let kills = options.kills(steps.len());
+    let plan = KillPlan::draw(options.seed, kills, options.commits, &steps);
     let dir = workdir.store();
     Store::init(&dir, store_options)?;
 
     let mut report = report::of(options.format);
     let digest = plan.digest();
-    report.start(&Start { options: &options, plan: &digest, steps: steps.len(), dir: &dir })?;
-    let mut outcome = Runner::new(&options, plan, dir.clone(), &stop, report.as_mut())?.run()?;
+    report.start(&Start {
+        options: &options,
+        plan: &digest,
+        kills,
+        steps: steps.len(),
+        dir: &dir,
+    })?;
+    let mut outcome = Runner::new(&options, plan, &workdir, &stop, report.as_mut())?.run()?;
 
     let power_cuts = cut_power(&options, planted, &stop, report.as_mut())?;
     let power_cuts = power_cuts.as_ref();
     outcome.interrupted |= stop.asked();
 
-    let exit = judge(&options, &steps, &outcome, power_cuts);
+    let exit = judge(&options, kills, &steps, &outcome, power_cuts);
     let keep = options.keep || exit == Exit::Violation;
     if keep {
         workdir.keep();
     }
     let kept = keep.then_some(dir.as_path());
     let (options, outcome, steps) = (&options, &outcome, &steps);
-    report.end(&End { options, outcome, steps, power_cuts, exit, kept })?;
+    report.end(&End { options, outcome, kills, steps, power_cuts, exit, kept })?;
     Ok(exit)
 }
 
@@ -89,6 +96,7 @@ fn cut_power(
 /// A run is clean only when all of it happened: a run whose kills hit nothing has shown nothing.
 fn judge(
     options: &Options,
+    kills: u64,
     steps: &[Step],
     outcome: &Outcome,
     power_cuts: Option<&Summary>,
@@ -104,7 +112,7 @@ fn judge(
         return Exit::NothingDone;
     }
     let complete = tally.commits >= options.commits
-        && tally.kills >= options.kills
+        && tally.kills >= kills
         && tally.missed(steps).is_empty()
         && power_cuts.is_none_or(Summary::is_complete);
     if complete { Exit::Clean } else { Exit::Partial }

@@ -8,11 +8,15 @@ use std::path::PathBuf;
 use plugpull_store::{Bug, Durability, ObjectId};
 use serde::{Deserialize, Serialize};
 
+use crate::errand::{Errand, Errands};
+
 /// What one writer process is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The store.
     pub dir: PathBuf,
+    /// The writer's own directory outside the store; it need not exist.
+    pub desk: PathBuf,
     /// Seed of all contents.
     pub seed: u64,
     /// Which of the writers that are at work at the same time.
@@ -25,6 +29,8 @@ pub struct Part {
     pub runner: u32,
     /// Where to kill itself, if at all.
     pub die: Option<Die>,
+    /// What it does between two commits.
+    pub errands: Errands,
     /// Name of a planted mistake.
     pub planted: Option<String>,
 }
@@ -46,14 +52,14 @@ impl Part {
 pub struct Die {
     /// Commits of this life that come before.
     pub after: u64,
-    /// Just before this step, in the first commit from then on that makes it.
+    /// Just before this step, in the first commit or errand from then on that makes it.
     pub step: Step,
 }
 
-/// A place in the protocol of a commit: the `nth` call of this kind (from 1) in this phase.
+/// A place in the protocol of a commit or an errand: the `nth` call of this kind (from 1) in this phase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Step {
-    /// What the commit was doing.
+    /// What the writer was doing.
     pub phase: Phase,
     /// The call that was about to be made.
     pub call: String,
@@ -61,7 +67,7 @@ pub struct Step {
     pub nth: u32,
 }
 
-/// The parts of a commit, in their order.
+/// What a writer is at: an errand, or one of the parts of a commit in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -79,11 +85,13 @@ pub enum Phase {
     Branch,
     /// Giving the pin back and telling the runner.
     Acknowledge,
+    /// An errand, before the commit.
+    Errand(Errand),
 }
 
 impl Phase {
-    /// All phases, in order.
-    pub const ALL: [Phase; 7] = [
+    /// The phases of a commit, in order.
+    pub const OF_COMMIT: [Phase; 7] = [
         Self::Begin,
         Self::NewBlob,
         Self::KnownBlob,
@@ -103,6 +111,7 @@ impl Phase {
             Self::Commit => "commit",
             Self::Branch => "branch",
             Self::Acknowledge => "acknowledge",
+            Self::Errand(errand) => errand.name(),
         }
     }
 }
@@ -118,7 +127,7 @@ pub enum Say {
         /// Objects that an interrupted collection had left to delete.
         condemned: u64,
     },
-    /// A phase of a commit begins.
+    /// An errand or a phase of a commit begins.
     Phase {
         /// Which.
         phase: Phase,
@@ -129,6 +138,13 @@ pub enum Say {
         branch: String,
         /// Its id.
         id: ObjectId,
+    },
+    /// The errand is durable: another promise.
+    Done {
+        /// Which.
+        errand: Errand,
+        /// The key of the pack that it made.
+        pack: Option<String>,
     },
     /// The next call will not be made: SIGKILL comes first.
     Dying {

@@ -70,6 +70,11 @@ impl Workdir {
         self.path.join("store")
     }
 
+    /// Where the writers have their desks.
+    pub fn desks(&self) -> PathBuf {
+        self.path.join("desks")
+    }
+
     /// Where the probe run is made.
     pub fn probe(&self) -> PathBuf {
         self.path.join("probe")
@@ -92,7 +97,7 @@ impl Drop for Workdir {
             return;
         }
         // Nobody is left to tell when removing scratch files fails.
-        for dir in [self.store(), self.probe()] {
+        for dir in [self.store(), self.desks(), self.probe()] {
             let _ = std::fs::remove_dir_all(dir);
         }
         if !self.borrowed {

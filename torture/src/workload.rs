@@ -83,7 +83,7 @@ impl Work {
         Ok(snapshot)
     }
 
-    fn rng(self, seed: u64) -> fastrand::Rng {
+    pub(crate) fn rng(self, seed: u64) -> fastrand::Rng {
         let key = (u64::from(self.slot) << 48) ^ (u64::from(self.life) << 24) ^ self.n;
         fastrand::Rng::with_seed(seed.rotate_left(32) ^ key)
     }

@@ -1,4 +1,4 @@
-//! A writer process: commits through the store's real protocol until it is killed.
+//! A writer process: commits and runs errands through the store's real protocol until it is killed.
 //!
 //! It reports each acknowledgement only after the store returned success, and knows nothing of what
 //! is checked. Not for judging: an error of the store is reported and ends the writer.
@@ -7,16 +7,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use faultfs::{RealFs, Watched};
+use faultfs::{Fs, RealFs, Watched};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 use plugpull_store::{Bug, Options, Store};
 
 use crate::cli::WriterArgs;
+use crate::errand::Errand;
+use crate::errand::perform::perform;
 use crate::exit::{Exit, Failure, is_environment};
 use crate::steps::StepWatcher;
-use crate::wire::{Part, Say, Step};
+use crate::wire::{Part, Phase, Say, Step};
 use crate::workload::{self, Work};
 
 /// Runs the writer; ends only by an error, a kill, or the runner's end.
@@ -54,6 +56,10 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
     let early = part.bug() == Some(Bug::AckBeforeCommit);
     for n in 0.. {
         let work = Work { slot: part.slot, life: part.life, n };
+        watcher.begin();
+        if let Some(errand) = part.errands.before(part.seed, work) {
+            run_errand(&store, part, watcher, errand, work)?;
+        }
         let mut lost_pipe = Ok(());
         let mut phase = |phase| {
             watcher.enter(phase);
@@ -76,6 +82,23 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
         }
     }
     unreachable!("the loop over all numbers ends only by an error")
+}
+
+/// An errand, from saying that it begins to saying that it is done.
+fn run_errand<F: Fs>(
+    store: &Store<F>,
+    part: &Part,
+    watcher: &StepWatcher,
+    errand: Errand,
+    work: Work,
+) -> Result<(), Failure> {
+    let phase = Phase::Errand(errand);
+    say(&Say::Phase { phase })?;
+    watcher.enter(phase);
+    let pack = perform(store, errand, work, &part.desk)?;
+    watcher.before_telling();
+    watcher.leave();
+    say(&Say::Done { errand, pack: pack.map(|key| key.to_string()) })
 }
 
 #[cfg(feature = "planted")]

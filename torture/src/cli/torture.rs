@@ -18,9 +18,13 @@ pub struct TortureArgs {
     #[arg(long, default_value_t = 4, conflicts_with = "command")]
     pub writers: u32,
     /// Kills to make; half at a seeded random time, half at an exact file-system call
-    /// [default: one for every 25 commits, at least 100]
+    /// [default: one for every 25 commits, at least two for each such call]
     #[arg(long, conflicts_with = "command")]
     pub kills: Option<u64>,
+    /// What the writers do between two commits: `drawn` from the seed, `all`, `none`, or names of operations
+    /// with commas between them
+    #[arg(long, default_value = "drawn", conflicts_with = "command")]
+    pub errands: String,
     /// Seed of the kill plan and of all contents: a number, or any text such as a commit hash
     #[arg(long, default_value = "1")]
     pub seed: String,

@@ -21,6 +21,8 @@ impl Runner<'_> {
         self.tally.audits += 1;
         let mut findings = self.oracle.audit(&self.store)?;
         findings.extend(self.oracle.audit_unfinished(&self.store, unfinished)?);
+        let desk = self.desk(unfinished.slot);
+        findings.extend(self.promises.audit(&self.store, unfinished.slot, &desk)?);
         self.found_all(findings);
         Ok(())
     }
@@ -102,7 +104,11 @@ impl Runner<'_> {
             Ok(store) => {
                 self.tally.orphans += store.recovery().orphans.len() as u64;
                 self.tally.condemned += store.recovery().condemned;
-                let findings = self.oracle.final_audit(&store)?;
+                let mut findings = self.oracle.final_audit(&store)?;
+                for slot in 0..self.options.writers {
+                    let desk = self.desk(slot);
+                    findings.extend(self.promises.audit(&store, slot, &desk)?);
+                }
                 self.found_all(findings);
             }
             Err(error) => self.found(Finding::new("cannot-open", error.to_string())),

@@ -41,15 +41,16 @@ impl Report for Human {
             env!("CARGO_PKG_VERSION"),
             HumanCount(options.commits),
             options.writers,
-            HumanCount(options.kills),
+            HumanCount(start.kills),
             options.seed,
         )?;
         writeln!(
             out,
-            "  kill plan {}: every second kill before one of the {} calls of a commit, the others at \
-             a random time",
+            "  kill plan {}: every second kill before one of the {} calls of a commit and the errands, the \
+             others at a random time",
             start.plan, start.steps
         )?;
+        writeln!(out, "  errands between two commits: {}", options.errands)?;
         writeln!(out, "  store {}", start.dir.display())?;
         if let Some(bug) = &options.planted {
             writeln!(out, "  planted mistake: {bug}")?;
@@ -121,12 +122,13 @@ fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// Which part of a commit the kills hit.
+/// Which part of a commit, and which errand, the kills hit.
 fn kills(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
     let tally = &end.outcome.tally;
     writeln!(out)?;
     writeln!(out, "  killed during   before a call   at random   calls hit")?;
-    for phase in Phase::ALL {
+    let errands = end.options.errands.all().map(Phase::Errand);
+    for phase in Phase::OF_COMMIT.into_iter().chain(errands) {
         let kills = tally.by_phase.get(&phase).copied().unwrap_or_default();
         let of_phase = || end.steps.iter().filter(|step| step.phase == phase);
         let hit = of_phase().filter(|step| tally.steps_hit.contains_key(step)).count();
@@ -167,9 +169,10 @@ fn counts(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
         tally.elapsed.as_secs_f64(),
         tally.commits_per_second()
     )?;
+    writeln!(out, "  errands acknowledged  {}", HumanCount(tally.errands))?;
     writeln!(
         out,
-        "  writers killed        {}, {} of them within a commit",
+        "  writers killed        {}, {} of them within a commit or an errand",
         HumanCount(tally.kills),
         HumanCount(tally.kills_inside)
     )?;
@@ -216,7 +219,7 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
     let seed = end.options.seed;
     let line = match end.exit {
         Exit::Clean => format!(
-            "no violation in {} audits after {} kills, every call of a commit hit, seed {seed}",
+            "no violation in {} audits after {} kills, every call of a commit and the errands hit, seed {seed}",
             tally.audits + tally.full_audits,
             tally.kills
         ),
@@ -225,14 +228,14 @@ fn verdict(out: &mut dyn Write, end: &End<'_>) -> Result<(), Failure> {
             format!("{} violations, seed {seed}", findings.len() + cut)
         }
         Exit::Interrupted => "ended early; what is above is what was seen until then".to_owned(),
-        Exit::NothingDone => "no kill hit a commit: nothing was tested".to_owned(),
+        Exit::NothingDone => "no kill hit a commit or an errand: nothing was tested".to_owned(),
         _ => format!(
             "no violation, but not everything was looked at: {} of {} commits, {} of {} kills, {} \
              calls not hit, seed {seed}",
             tally.commits,
             end.options.commits,
             tally.kills,
-            end.options.kills,
+            end.kills,
             tally.missed(end.steps).len()
         ),
     };

@@ -26,7 +26,9 @@ pub struct Start<'a> {
     pub options: &'a Options,
     /// Short name of the kill plan.
     pub plan: &'a str,
-    /// How many steps one commit has.
+    /// How many kills it has.
+    pub kills: u64,
+    /// How many steps one commit and the errands have.
     pub steps: usize,
     /// Where the store is.
     pub dir: &'a std::path::Path,
@@ -51,7 +53,9 @@ pub struct End<'a> {
     pub options: &'a Options,
     /// What happened.
     pub outcome: &'a Outcome,
-    /// The steps of a commit.
+    /// How many kills were planned.
+    pub kills: u64,
+    /// The steps of a commit and the errands.
     pub steps: &'a [Step],
     /// What the power cuts showed, if any were looked at.
     pub power_cuts: Option<&'a Summary>,
