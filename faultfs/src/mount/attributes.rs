@@ -51,6 +51,9 @@ pub(super) fn file_type(kind: FileKind) -> FileType {
 impl Shared {
     /// What stat tells of an inode.
     pub(super) fn attributes(&self, disk: &Disk, inode: Inode) -> io::Result<FileAttr> {
+        if let Some(special) = Special::of(inode) {
+            return Ok(self.special_attributes(special));
+        }
         self.has_power()?;
         let found = disk.metadata(inode)?;
         let (uid, gid) = self.owner(inode);
@@ -173,6 +176,32 @@ impl Shared {
             _ => SetXattr::Any,
         };
         disk.set_xattr(inode, name, value, how)
+    }
+
+    /// The value of an extended attribute.
+    pub(super) fn xattr(&self, disk: &Disk, inode: Inode, name: &[u8]) -> io::Result<Vec<u8>> {
+        self.has_xattr(inode, name)?;
+        disk.xattr(inode, name).map(<[u8]>::to_vec)
+    }
+
+    pub(super) fn remove_xattr(
+        &self,
+        disk: &mut Disk,
+        inode: Inode,
+        name: &[u8],
+    ) -> io::Result<()> {
+        self.has_xattr(inode, name)?;
+        disk.remove_xattr(inode, name)
+    }
+
+    /// What root may do to a file: everything but run what nobody may run.
+    pub(super) fn may(disk: &Disk, inode: Inode, runs: bool) -> io::Result<()> {
+        let is_barred = || {
+            let found = disk.metadata(inode);
+            Special::of(inode).is_some()
+                || found.is_ok_and(|found| found.kind == FileKind::File && found.mode & 0o111 == 0)
+        };
+        if runs && is_barred() { Err(Errno::EACCES.into()) } else { Ok(()) }
     }
 
     /// Only programs' own attributes are kept, and none of the files for Marks.

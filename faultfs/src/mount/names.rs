@@ -60,6 +60,18 @@ impl Shared {
         self.entry(disk, inode)
     }
 
+    /// A new file, and its number as an open one.
+    pub(super) fn make_open(
+        &self,
+        disk: &mut Disk,
+        at: At,
+        new: (Owner, FileKind, u32),
+    ) -> io::Result<(FileAttr, u64)> {
+        let file = self.make_node(disk, at, new)?;
+        let handle = disk.open(self.inode(disk, file.ino)?);
+        Ok((file, handle))
+    }
+
     /// A new file by mknod(2). A disk image holds no FIFO, socket or device.
     pub(super) fn mknod(
         &self,
@@ -92,6 +104,13 @@ impl Shared {
         let inode = disk.symlink(free, target)?;
         self.set_owner(inode, owner);
         self.entry(disk, inode)
+    }
+
+    /// Where a symbolic link leads.
+    pub(super) fn read_link(&self, disk: &Disk, inode: Inode) -> io::Result<Vec<u8>> {
+        self.ask(disk, CallKind::ReadLink, inode)?;
+        let target = disk.image.symlink_target(inode).ok_or(Errno::EINVAL)?;
+        Ok(target.to_vec())
     }
 
     pub(super) fn link(&self, disk: &mut Disk, inode: Inode, at: At) -> io::Result<FileAttr> {

@@ -23,7 +23,7 @@ use super::attributes::{FOR_EVER, NewAttributes, list_xattrs};
 use super::content::{Write, is_barrier};
 use super::handles::Served;
 use super::marks::Special;
-use super::shared::lock;
+use super::shared::{Shared, lock};
 use crate::{CallKind, FileKind, Inode};
 
 /// The most bytes of one write; more the kernel does not send (`fs.fuse.max_pages_limit`).
@@ -72,13 +72,9 @@ impl Filesystem for Served {
 
     fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let shared = self.shared();
-        let found = if let Some(special) = Special::of(Inode(ino.0)) {
-            Ok(shared.special_attributes(special))
-        } else {
-            let disk = &*shared.disk_for(req.pid());
-            shared.inode(disk, ino).and_then(|inode| shared.attributes(disk, inode))
-        };
-        attributes(reply, found);
+        let disk = &*shared.disk_for(req.pid());
+        let inode = shared.inode(disk, ino);
+        attributes(reply, inode.and_then(|inode| shared.attributes(disk, inode)));
     }
 
     fn setattr(
@@ -119,12 +115,8 @@ impl Filesystem for Served {
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         let shared = self.shared();
         let disk = &*shared.disk_for(req.pid());
-        let read = shared.inode(disk, ino).and_then(|inode| {
-            shared.ask(disk, CallKind::ReadLink, inode)?;
-            let target = disk.image.symlink_target(inode).ok_or(nix::errno::Errno::EINVAL)?;
-            Ok(target.to_vec())
-        });
-        data(reply, read);
+        let inode = shared.inode(disk, ino);
+        data(reply, inode.and_then(|inode| shared.read_link(disk, inode)));
     }
 
     fn mknod(
@@ -200,9 +192,7 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let dirs =
-            shared.inode(disk, parent).and_then(|dir| Ok((dir, shared.inode(disk, newparent)?)));
-        let renamed = dirs.and_then(|(dir, new)| {
+        let renamed = shared.inodes(disk, [parent, newparent]).and_then(|[dir, new]| {
             let both = ((dir, name.as_bytes()), (new, newname.as_bytes()));
             shared.rename(disk, both, flags)
         });
@@ -219,12 +209,10 @@ impl Filesystem for Served {
     ) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let both =
-            shared.inode(disk, ino).and_then(|inode| Ok((inode, shared.inode(disk, newparent)?)));
-        entry(
-            reply,
-            both.and_then(|(inode, dir)| shared.link(disk, inode, (dir, newname.as_bytes()))),
-        );
+        let both = shared.inodes(disk, [ino, newparent]);
+        let linked =
+            both.and_then(|[inode, dir]| shared.link(disk, inode, (dir, newname.as_bytes())));
+        entry(reply, linked);
     }
 
     fn open(&self, req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
@@ -361,10 +349,10 @@ impl Filesystem for Served {
         match asked {
             Ok(dir) => {
                 lock(&self.listings).read((shared, disk, dir), fh.0, offset, &mut reply);
+                reply.ok();
             }
-            Err(e) => return reply.error(e.into()),
+            Err(e) => reply.error(e.into()),
         }
-        reply.ok();
     }
 
     fn releasedir(
@@ -424,11 +412,8 @@ impl Filesystem for Served {
     fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let shared = self.shared();
         let disk = &*shared.disk_for(req.pid());
-        let value = shared.inode(disk, ino).and_then(|inode| {
-            shared.has_xattr(inode, name.as_bytes())?;
-            disk.xattr(inode, name.as_bytes()).map(<[u8]>::to_vec)
-        });
-        sized(reply, size, value);
+        let inode = shared.inode(disk, ino);
+        sized(reply, size, inode.and_then(|inode| shared.xattr(disk, inode, name.as_bytes())));
     }
 
     fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
@@ -441,27 +426,17 @@ impl Filesystem for Served {
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let shared = self.shared();
         let disk = &mut *shared.disk_for(req.pid());
-        let removed = shared.inode(disk, ino).and_then(|inode| {
-            shared.has_xattr(inode, name.as_bytes())?;
-            disk.remove_xattr(inode, name.as_bytes())
-        });
-        empty(reply, removed);
+        let inode = shared.inode(disk, ino);
+        empty(reply, inode.and_then(|inode| shared.remove_xattr(disk, inode, name.as_bytes())));
     }
 
     /// Asked only where nobody but root is here: who may do everything, but run what nobody may run.
     fn access(&self, req: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
         let shared = self.shared();
         let disk = &*shared.disk_for(req.pid());
-        let may = shared.inode(disk, ino).and_then(|inode| {
-            let barred = disk
-                .metadata(inode)
-                .is_ok_and(|found| found.kind == FileKind::File && found.mode & 0o111 == 0);
-            if mask.contains(AccessFlags::X_OK) && (barred || Special::of(inode).is_some()) {
-                return Err(nix::errno::Errno::EACCES.into());
-            }
-            Ok(())
-        });
-        empty(reply, may);
+        let runs = mask.contains(AccessFlags::X_OK);
+        let inode = shared.inode(disk, ino);
+        empty(reply, inode.and_then(|inode| Shared::may(disk, inode, runs)));
     }
 
     fn create(
@@ -478,13 +453,9 @@ impl Filesystem for Served {
         let disk = &mut *shared.disk_for(req.pid());
         let at = shared.inode(disk, parent).map(|dir| (dir, name.as_bytes()));
         let new = (maker(req), FileKind::File, mode);
-        let created = at.and_then(|at| {
-            let file = shared.make_node(disk, at, new)?;
-            let handle = disk.open(shared.inode(disk, file.ino)?);
-            Ok((file, FileHandle(handle)))
-        });
-        match created {
+        match at.and_then(|at| shared.make_open(disk, at, new)) {
             Ok((file, handle)) => {
+                let handle = FileHandle(handle);
                 reply.created(&FOR_EVER, &file, Generation(0), handle, self.how_opened());
             }
             Err(e) => reply.error(e.into()),

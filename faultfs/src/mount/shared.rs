@@ -104,6 +104,11 @@ impl Shared {
         Ok(Inode(node.0 & ((1 << POWER_CUTS) - 1)))
     }
 
+    /// The same for two.
+    pub(super) fn inodes(&self, disk: &Disk, nodes: [INodeNo; 2]) -> io::Result<[Inode; 2]> {
+        Ok([self.inode(disk, nodes[0])?, self.inode(disk, nodes[1])?])
+    }
+
     /// The same for one that is open.
     pub(super) fn opened(&self, disk: &Disk, node: INodeNo, handle: u64) -> io::Result<Inode> {
         if handle <= self.closed.load(Ordering::Relaxed) {
