@@ -90,6 +90,16 @@ impl PersistOrder {
         build::Builder::build_all(trace, models)
     }
 
+    /// For each of these files and directories: the pending effects that an fsync of it would make durable if
+    /// it came after the last event, in their order. Costs one pass over the trace for all of them.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::new`] does.
+    pub fn fsyncs(trace: &Trace, model: &Model, inodes: &[Inode]) -> Vec<Vec<EffectId>> {
+        build::Builder::fsyncs(trace, model, inodes)
+    }
+
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model

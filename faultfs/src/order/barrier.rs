@@ -14,12 +14,7 @@ impl Builder {
         if self.rules.barriers == Barriers::Ignored {
             return;
         }
-        let mut synced = Vec::new();
-        if self.full.kind(inode) == Some(FileKind::Dir) {
-            self.sync_dir(inode, &mut synced);
-        } else {
-            self.sync_file(inode, all, range, &mut synced);
-        }
+        let synced = self.synced_by(inode, all, range);
         if range.is_none() {
             self.content.synced(inode);
         }
@@ -35,6 +30,22 @@ impl Builder {
         self.content.all_synced();
         let pending = self.pending.all().collect();
         self.make_durable(pending);
+    }
+
+    /// What a barrier is for, without what that needs.
+    pub(super) fn synced_by(
+        &self,
+        inode: Inode,
+        all: bool,
+        range: Option<&Range<u64>>,
+    ) -> Vec<EffectId> {
+        let mut synced = Vec::new();
+        match self.full.kind(inode) {
+            _ if self.rules.barriers == Barriers::Ignored => {}
+            Some(FileKind::Dir) => self.sync_dir(inode, &mut synced),
+            _ => self.sync_file(inode, all, range, &mut synced),
+        }
+        synced
     }
 
     fn sync_file(
@@ -128,23 +139,27 @@ impl Builder {
     /// Marks effects as durable from now on, with all that they cannot survive without.
     fn make_durable(&mut self, synced: Vec<EffectId>) {
         let point = self.point();
-        let mut next = synced;
-        let mut durable = Vec::new();
-        while let Some(id) = next.pop() {
-            let effect = &mut self.effects[id.index()];
-            if effect.durable_from != NEVER {
-                continue;
-            }
-            effect.durable_from = point;
-            durable.push(id);
-            let effect = &self.effects[id.index()];
-            next.extend(
-                effect.needs.iter().filter(|id| self.effects[id.index()].gone_from > point),
-            );
+        let durable = self.with_needs(synced, point);
+        for id in &durable {
+            self.effect(*id).durable_from = point;
         }
-        durable.sort_unstable();
         self.no_longer_pending(&durable);
         self.step().durable = durable;
+    }
+
+    /// These effects and all that they cannot survive without, as far as that is not durable, in their order.
+    pub(super) fn with_needs(&self, synced: Vec<EffectId>, point: u32) -> Vec<EffectId> {
+        let mut next = synced;
+        let mut all = BTreeSet::new();
+        while let Some(id) = next.pop() {
+            let effect = &self.effects[id.index()];
+            if effect.durable_from != NEVER || !all.insert(id) {
+                continue;
+            }
+            let needs = effect.needs.iter();
+            next.extend(needs.filter(|id| self.effects[id.index()].gone_from > point));
+        }
+        all.into_iter().collect()
     }
 
     fn no_longer_pending(&mut self, ids: &[EffectId]) {

@@ -77,6 +77,22 @@ impl Builder {
     /// The orders of one run under several models. What the program sees is the same under all of them,
     /// so the pages that it wrote are made once.
     pub(super) fn build_all(trace: &Trace, models: &[Model]) -> Vec<PersistOrder> {
+        Self::pass(trace, models).into_iter().map(Self::finish).collect()
+    }
+
+    /// What an fsync of each of these would make durable at the end.
+    pub(super) fn fsyncs(trace: &Trace, model: &Model, inodes: &[Inode]) -> Vec<Vec<EffectId>> {
+        let builders = Self::pass(trace, std::slice::from_ref(model));
+        let of = |builder: &Self, inode| {
+            builder.with_needs(builder.synced_by(inode, true, None), builder.point())
+        };
+        let all =
+            builders.iter().flat_map(|builder| inodes.iter().map(|inode| of(builder, *inode)));
+        all.collect()
+    }
+
+    /// One pass over the trace for all models.
+    fn pass(trace: &Trace, models: &[Model]) -> Vec<Self> {
         let run = digest(trace);
         let builder = |model| Self::new(trace, model, run.clone());
         let mut builders: Vec<_> = models.iter().map(builder).collect();
@@ -89,7 +105,7 @@ impl Builder {
                 builder.event(event, &cache);
             }
         }
-        builders.into_iter().map(Self::finish).collect()
+        builders
     }
 
     /// One event further; `cache` is what the program sees after it.

@@ -358,3 +358,35 @@ fn a_synchronous_write_makes_its_own_bytes_durable_and_not_those_beside_them() {
         assert_eq!(pending.collect::<BTreeSet<_>>(), BTreeSet::from([0]), "{name}");
     }
 }
+
+/// What an fsync would make durable is what one does that comes next, under every model.
+#[test]
+fn an_fsync_that_is_asked_for_makes_durable_what_a_real_one_does() {
+    let disk = SimFs::new();
+    disk.mkdir(path("/d"), 0o755).unwrap();
+    let file = disk.create_new(path("/d/a"), 0o644).unwrap();
+    file.write_all_at(b"one", 0).unwrap();
+    file.sync_all().unwrap();
+    file.write_all_at(&[b'2'; 9000], 0).unwrap();
+    disk.create_new(path("/b"), 0o644).unwrap().write_all_at(b"b", 0).unwrap();
+    disk.rename(path("/b"), path("/d/b")).unwrap();
+    disk.unlink(path("/d/a")).unwrap();
+    let (trace, image) = (disk.trace(), disk.image());
+    let mut inodes = vec![DiskImage::ROOT];
+    inodes.extend(image.files().into_iter().map(|(_, inode)| inode));
+    inodes.push(image.find(path("d")).unwrap());
+    for model in Model::presets() {
+        let pending = |order: &PersistOrder| Window::at(order, order.events()).pending().to_vec();
+        let before = pending(&PersistOrder::new(&trace, model));
+        for (inode, told) in inodes.iter().zip(PersistOrder::fsyncs(&trace, model, &inodes)) {
+            let mut later = trace.clone();
+            let Some(Event::Op { thread, time, .. }) = later.events.last().cloned() else {
+                panic!("the run ends with a change");
+            };
+            later.events.push(Event::Op { thread, time, op: Op::SyncAll { inode: *inode } });
+            let after = pending(&PersistOrder::new(&later, model));
+            let done: Vec<_> = before.iter().copied().filter(|id| !after.contains(id)).collect();
+            assert_eq!(told, done, "{} of {inode:?}", model.name);
+        }
+    }
+}

@@ -20,6 +20,7 @@ const MOST_TOLD: usize = 200;
 /// What a power cut left, before it is told.
 struct Left {
     trace: Trace,
+    order: PersistOrder,
     state: CrashState,
     pending: usize,
     lost: usize,
@@ -38,8 +39,7 @@ impl Session {
         let left =
             self.mount.power_cut(|trace| leave(trace, &model, keep, seed)).map_err(below)??;
         self.power_cuts += 1;
-        let order = PersistOrder::new(&left.trace, &model);
-        let lines = tale(&Story::of(&left.trace), &order, &left.state);
+        let lines = tale(&Story::of(&left.trace), &left.order, &left.state);
         let lines = lines.map_err(|e| Failure::Usage(e.to_string()))?;
         let lost = lines.iter().filter(|line| matches!(line.fate, Fate::Lost | Fate::LostInPart));
         let (count, listed) = (lost.clone().count(), lost.take(MOST_TOLD));
@@ -81,5 +81,5 @@ fn leave(
     let state = CrashState::new(&window, &survives);
     let image = state.image(&order).map_err(|e| Failure::Usage(e.to_string()))?;
     let lost = survives.iter().filter(|survives| !**survives).count();
-    Ok((image, Left { trace: trace.clone(), state, pending, lost }))
+    Ok((image, Left { trace: trace.clone(), order, state, pending, lost }))
 }

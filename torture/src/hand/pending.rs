@@ -1,13 +1,11 @@
 //! What a power cut could still lose, file by file, and the barriers that would make it durable.
 //!
-//! A barrier is one that was tried: put behind the record, it makes these effects durable under the model. Not for
+//! A barrier is told if the model says that, made now, it would make these effects durable. Not for
 //! choosing what is lost (`cut`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faultfs::{
-    Change, DiskImage, Effect, EffectId, Event, Inode, Model, Op, PersistOrder, Trace, Window,
-};
+use faultfs::{Change, DiskImage, Effect, EffectId, Inode, Model, PersistOrder, Trace, Window};
 
 use super::protocol::PendingFile;
 use super::{Answer, Session};
@@ -16,10 +14,6 @@ use crate::findings::story::{Story, path_of};
 
 /// Most things that are told of one file.
 const MOST_TOLD: usize = 100;
-
-/// Most barriers that are tried, and most events that are looked at for that, all in all.
-const MOST_TRIED: usize = 64;
-const MOST_EVENTS: usize = 4_000_000;
 
 impl Session {
     /// Lists it.
@@ -35,26 +29,22 @@ impl Session {
             group.effects.insert(*id);
             group.dirs.extend(dirs_of(effect));
         }
-        let mut trials = Trials::new(&trace, &model, window.pending());
         let story = Story::of(&trace);
         let now = trace.image_after(usize::MAX);
+        let barriers_now = Barriers::of(&trace, &model, &files, &now);
         let files = files.iter().map(|(inode, group)| {
             let events: BTreeSet<_> =
                 group.effects.iter().map(|id| order.effect(*id).event as usize).collect();
             let what = events.iter().filter_map(|event| story.steps.get(*event));
             let what: Vec<_> = what.map(|step| step.text.clone()).take(MOST_TOLD).collect();
             let name = |inode| name_of(&story, &now, inode);
-            let (barriers, tried) = match trials.enough(*inode, group, &now) {
-                Some(barriers) => (barriers, true),
-                None => (Vec::new(), false),
-            };
+            let barriers = barriers_now.enough(*inode, group);
             let barriers = barriers.into_iter().map(|inode| format!("fsync({})", name(inode)));
             PendingFile {
                 file: name(*inode),
                 more: events.len() - what.len(),
                 what,
                 barriers: barriers.collect(),
-                tried,
             }
         });
         let files = files.collect();
@@ -98,61 +88,33 @@ fn name_of(story: &Story, now: &DiskImage, inode: Inode) -> String {
     path_of(now, inode).unwrap_or_else(|| format!("{} (removed)", story.path(inode)))
 }
 
-/// Barriers that are tried behind the record.
-struct Trials<'a> {
-    trace: Trace,
-    model: &'a Model,
-    pending: &'a [EffectId],
-    left: usize,
-    known: BTreeMap<Inode, BTreeSet<EffectId>>,
-}
+/// Barriers at the end of the record, and what each would make durable.
+struct Barriers(BTreeMap<Inode, BTreeSet<EffectId>>);
 
-impl<'a> Trials<'a> {
-    fn new(trace: &Trace, model: &'a Model, pending: &'a [EffectId]) -> Self {
-        let left = (MOST_EVENTS / trace.events.len().max(1)).clamp(2, MOST_TRIED);
-        Self { trace: trace.clone(), model, pending, left, known: BTreeMap::new() }
+impl Barriers {
+    /// Of all files that can be opened, and all directories, of which something is pending.
+    fn of(trace: &Trace, model: &Model, files: &BTreeMap<Inode, Group>, now: &DiskImage) -> Self {
+        let can_sync = |file: &Inode| *file == DiskImage::ROOT || now.is_reachable(*file);
+        let own = files.keys().copied().filter(can_sync);
+        let dirs = files.values().flat_map(|group| group.dirs.iter().copied());
+        let inodes: BTreeSet<Inode> = own.chain(dirs).collect();
+        let inodes: Vec<_> = inodes.into_iter().collect();
+        let durable = PersistOrder::fsyncs(trace, model, &inodes);
+        let durable = durable.into_iter().map(BTreeSet::from_iter);
+        Self(inodes.into_iter().zip(durable).collect())
     }
 
-    /// The fewest barriers that make all of a group durable: of the file, of its directories, of both. An empty list
-    /// if not even these do; nothing if they were too many to try.
-    fn enough(&mut self, file: Inode, group: &Group, now: &DiskImage) -> Option<Vec<Inode>> {
-        // A file without a name cannot be opened any more.
-        let can_sync = file == DiskImage::ROOT || now.is_reachable(file);
-        let own = if can_sync { self.made_durable(file)?.clone() } else { BTreeSet::new() };
-        if group.effects.is_subset(&own) {
-            return Some(vec![file]);
-        }
-        let mut by_dirs = BTreeSet::new();
-        for dir in &group.dirs {
-            by_dirs.extend(self.made_durable(*dir)?.iter().copied());
-        }
-        let dirs = group.dirs.iter().copied();
-        if group.effects.is_subset(&by_dirs) {
-            return Some(dirs.collect());
-        }
-        let both = own.union(&by_dirs).copied().collect();
-        if group.effects.is_subset(&both) {
-            return Some([file].into_iter().chain(dirs).collect());
-        }
-        Some(Vec::new())
-    }
-
-    /// The pending effects that an fsync of this file or directory makes durable.
-    fn made_durable(&mut self, inode: Inode) -> Option<&BTreeSet<EffectId>> {
-        if !self.known.contains_key(&inode) {
-            self.left = self.left.checked_sub(1)?;
-            let last = self.trace.events.iter().rev().find_map(|event| match event {
-                Event::Op { time, .. } => Some(*time),
-                Event::Mark(_) => None,
-            });
-            let op = Op::SyncAll { inode };
-            self.trace.events.push(Event::Op { thread: 0, time: last?, op });
-            let order = PersistOrder::new(&self.trace, self.model);
-            self.trace.events.pop();
-            let is_durable = |id: &&EffectId| order.effect(**id).durable_from().is_some();
-            let durable = self.pending.iter().filter(is_durable).copied().collect();
-            self.known.insert(inode, durable);
-        }
-        self.known.get(&inode)
+    /// The fewest that make all of a group durable: of the file, of its directories, of both. None if not even
+    /// these do.
+    fn enough(&self, file: Inode, group: &Group) -> Vec<Inode> {
+        let all_by = |inodes: &[Inode]| {
+            let by =
+                |id| inodes.iter().any(|inode| self.0.get(inode).is_some_and(|d| d.contains(id)));
+            group.effects.iter().all(by)
+        };
+        let dirs: Vec<_> = group.dirs.iter().copied().collect();
+        let own = if self.0.contains_key(&file) { vec![file] } else { Vec::new() };
+        let both = [own.as_slice(), dirs.as_slice()].concat();
+        [own, dirs, both].into_iter().find(|inodes| all_by(inodes)).unwrap_or_default()
     }
 }

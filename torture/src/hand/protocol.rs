@@ -108,9 +108,8 @@ pub(crate) struct PendingFile {
     pub(crate) what: Vec<String>,
     /// What is not listed, as it is too much.
     pub(crate) more: usize,
-    /// The barriers that would make all of it durable; none if no fsync does, or none was tried.
+    /// The barriers that would make all of it durable; none if no fsync does.
     pub(crate) barriers: Vec<String>,
-    pub(crate) tried: bool,
 }
 
 /// A fault that was planned, and what came of it.

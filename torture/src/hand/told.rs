@@ -93,7 +93,6 @@ fn tell_pending(
     writeln!(out, "not durable now, under {model}: {effects} effects on {} files", files.len())?;
     for file in files {
         let barriers = match file.barriers.as_slice() {
-            _ if !file.tried => "which fsync helps was not tried: too many".to_owned(),
             [] => "no fsync of it makes it durable".to_owned(),
             [one] => format!("{one} makes it durable"),
             several => format!("{} make it durable", several.join(" and ")),
