@@ -65,7 +65,16 @@ fn check<T: State>(known: Known<'_, T>, path: &Path, read: Result<Option<T>>) ->
 
 impl<F: Fs> Store<F> {
     pub(crate) fn state<T: State>(&self) -> Result<Option<T>> {
-        read_sealed(self.fs(), &T::path(self.layout()))
+        read_sealed(self.fs(), &T::path(self.layout())).map_err(|error| match error {
+            Error::Corrupt { path, problem } => {
+                let command = T::KIND.replace(' ', "-");
+                let root = self.layout().root().display();
+                let remedy = format!("`plugpull store {command} {root} --clear --force`");
+                let problem = format!("{problem}; if it is lost, give it up with {remedy}");
+                Error::Corrupt { path, problem }
+            }
+            error => error,
+        })
     }
 
     pub(crate) fn write_state<T: State>(&self, state: &T, known: Known<'_, T>) -> Result<Receipt> {

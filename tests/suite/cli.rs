@@ -227,3 +227,83 @@ fn a_pack_is_fetched_taken_in_listed_and_swept() {
     desk.run(&["store", "fetch-pack", "../store", "main", "--have", "nowhere"])
         .assert(2, &["no branch"]);
 }
+
+#[test]
+fn a_merge_and_a_rebase_are_begun_shown_and_ended() {
+    let desk = Desk::new();
+    let commit = desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let merge = ["store", "merge-state", "../store"];
+    assert_eq!(desk.ok(&merge), "no merge in progress");
+    let commits = ["--base", &commit, "--ours", &commit, "--theirs", &commit];
+    let begin = [&merge[..], &commits, &["--conflict", "b", "--conflict", "a"]].concat();
+    desk.ok(&begin);
+    desk.run(&begin).assert(2, &["there is one in progress already"]);
+    let shown = desk.ok(&merge);
+    assert!(shown.ends_with("conflict a\nconflict b") && shown.contains(&commit), "{shown}");
+
+    let state = desk.dir.path().join("store/MERGE_STATE.json");
+    let text = fs::read_to_string(&state).unwrap();
+    fs::write(&state, text.replace("\"a\"", "\"A\"")).unwrap();
+    desk.run(&merge).assert(100, &["its checksum is", "--clear --force"]);
+    desk.run(&["audit", "../store"]).assert(100, &[]);
+    desk.ok(&[&merge[..], &["--clear", "--force"]].concat());
+    assert_eq!(desk.ok(&merge), "no merge in progress");
+
+    let rebase = ["store", "rebase-state", "../store"];
+    let begin = ["--branch", "main", "--head", &commit, "--onto", &commit, "--remaining", &commit];
+    desk.ok(&[&rebase[..], &begin].concat());
+    let shown = desk.ok(&rebase);
+    assert!(shown.starts_with("branch main\n") && shown.contains("remaining sha256:"), "{shown}");
+    desk.ok(&[&rebase[..], &["--clear"]].concat());
+    assert_eq!(desk.ok(&rebase), "no rebase in progress");
+    desk.run(&[&rebase[..], &["--branch", "main"]].concat()).assert(2, &["--head"]);
+}
+
+#[test]
+fn what_one_reserves_another_does_not_get() {
+    let desk = Desk::new();
+    let reserve = |run| desk.run(&["store", "reserve", "../store", "--run", run, "a.rs", "b.rs"]);
+    let first = reserve("one");
+    first.assert(0, &[]);
+    let id = first.out.trim_end();
+    reserve("two").assert(2, &["\"a.rs\" is held by one"]);
+    let intend = ["store", "intend", "../store", id, "--detail", "rename f", "a.rs"];
+    let intent = desk.ok(&intend);
+    let listed = desk.ok(&["store", "reservations", "../store", "--address", "b.rs"]);
+    assert!(listed.starts_with(&format!("{id} one write on main until 2")), "{listed}");
+    assert!(listed.contains(&format!("intent {intent} write rename f")), "{listed}");
+    assert!(desk.ok(&["audit", "../store"]).contains("1 reservations"));
+    desk.ok(&["store", "release", "../store", &intent]);
+    desk.ok(&["store", "release", "../store", id]);
+    desk.run(&["store", "release", "../store", id]).assert(2, &["no reservation or intent"]);
+    desk.run(&intend).assert(2, &["there is no reservation"]);
+    desk.ok(&["store", "reserve", "../store", "--run", "two", "--ttl", "0s", "a.rs"]);
+    let swept = desk.ok(&["store", "reservations", "../store", "--sweep"]);
+    assert_eq!(swept, "removed 1 that had expired");
+}
+
+#[test]
+fn the_operation_log_is_added_to_covered_and_compacted() {
+    let desk = Desk::new();
+    let log = ["store", "oplog", "../store"];
+    let add = |text| desk.ok(&[&log[..], &["--session", "me", "--append", text]].concat());
+    assert_eq!((add("one"), add("two")), ("1".to_owned(), "2".to_owned()));
+    desk.ok(&[&log[..], &["--checkpoint", "so far"]].concat());
+    assert_eq!(add("three"), "3");
+    let shown = desk.ok(&log);
+    assert!(
+        shown.starts_with("checkpoint 2: so far\n3 2") && shown.ends_with(" me three"),
+        "{shown}"
+    );
+    assert_eq!(desk.ok(&[&log[..], &["--all"]].concat()).lines().count(), 4);
+    assert_eq!(desk.ok(&[&log[..], &["--compact"]].concat()), "dropped 2 records");
+    assert_eq!(desk.ok(&[&log[..], &["--all"]].concat()).lines().count(), 2);
+
+    let file = desk.dir.path().join("store/oplog/log");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, [&bytes[..], b"0000"].concat()).unwrap();
+    desk.run(&["audit", "../store"]).assert(100, &[]);
+    let ended = desk.run(&log);
+    ended.assert(0, &["cut 4 bytes of a torn record"]);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}

@@ -70,7 +70,8 @@ impl<F: Fs> Writer<'_, F> {
             Err(error @ Error::Undecided { .. }) => Err(error),
             Err(error) => {
                 self.journal.mark(Mark::Unintended { detail });
-                Err(error)
+                // Another writer has ended it meanwhile.
+                if matches!(error, Error::NoReservation { .. }) { Ok(()) } else { Err(error) }
             }
         }
     }
@@ -110,6 +111,8 @@ struct Reserved {
     wanted: Wanted,
     id: Option<String>,
     there: There,
+    /// Somebody who may not have waited for the answer to its claim is ending it, or has.
+    ending: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,14 +141,17 @@ impl Claims {
             }
             Mark::Intended { run, detail } => {
                 // Who reserved it may be dead, and nobody has heard that it was granted.
-                self.set(run, There::Must);
-                self.set_intent(detail, There::Must);
+                if self.reservations.get(run).is_some_and(|reserved| !reserved.ending) {
+                    self.set(run, There::Must);
+                    self.set_intent(detail, There::Must);
+                }
             }
             Mark::Unintended { detail } => self.set_intent(detail, There::MustNot),
             Mark::Releasing { run } => self.end(run, There::May),
             Mark::Released { run } => self.end(run, There::MustNot),
             Mark::Expiring => self.end_short(&|_| true, There::May),
             Mark::Expired => self.end_short(&|_| true, There::MustNot),
+            Mark::Killed => self.let_go(),
             _ => {}
         }
         None
@@ -154,7 +160,8 @@ impl Claims {
     fn announce(&mut self, wanted: &Wanted) {
         let meets = |other: &Wanted| !other.addresses.is_disjoint(&wanted.addresses);
         self.end_short(&meets, There::May);
-        let reserved = Reserved { wanted: wanted.clone(), id: None, there: There::May };
+        let there = There::May;
+        let reserved = Reserved { wanted: wanted.clone(), id: None, there, ending: false };
         self.reservations.insert(wanted.run.clone(), reserved);
     }
 
@@ -171,8 +178,17 @@ impl Claims {
         ));
         self.end_short(&meets, There::MustNot);
         let reserved = self.reservations.get_mut(run)?;
-        (reserved.id, reserved.there) = (Some(id.to_owned()), There::Must);
+        reserved.id = Some(id.to_owned());
+        if !reserved.ending {
+            reserved.there = There::Must;
+        }
         twice
+    }
+
+    /// Whoever was ending something is dead.
+    fn let_go(&mut self) {
+        let undecided = self.reservations.values_mut().filter(|held| held.there == There::May);
+        undecided.for_each(|held| held.ending = false);
     }
 
     fn set(&mut self, run: &str, there: There) {
@@ -189,7 +205,9 @@ impl Claims {
 
     /// A reservation ends, or may, and so do its intents.
     fn end(&mut self, run: &str, there: There) {
-        self.set(run, there);
+        if let Some(reserved) = self.reservations.get_mut(run) {
+            (reserved.there, reserved.ending) = (there, true);
+        }
         let intents = self.intents.values_mut();
         intents.filter(|intent| intent.run == run).for_each(|intent| intent.there = there);
     }
@@ -198,7 +216,9 @@ impl Claims {
         let ended = |held: &&mut Reserved| {
             held.wanted.short && held.there != There::MustNot && which(&held.wanted)
         };
-        self.reservations.values_mut().filter(ended).for_each(|held| held.there = there);
+        for held in self.reservations.values_mut().filter(ended) {
+            (held.there, held.ending) = (there, true);
+        }
     }
 
     /// Everything that is wrong with the reservations and intents of a store: path, found, expected.

@@ -188,6 +188,7 @@ impl<'c> Ledger<'c> {
             Mark::Unpacked(key) => drop(self.unpacked.insert(*key)),
             Mark::Killed => {
                 self.killed += 1;
+                self.claims.enter(mark);
                 self.all_gone();
             }
             Mark::Changing { what, to } => self.state(what).announce_any(*to),
