@@ -45,10 +45,10 @@ fn what_is_no_store_is_told_with_the_command_that_makes_one() {
 #[test]
 fn a_newer_format_is_left_alone() {
     let (scratch, dir) = store();
-    fs::write(scratch.layout().format(), "plugpull-store 2\n").unwrap();
+    fs::write(scratch.layout().format(), "plugpull-store 3\n").unwrap();
     let before = files_below(&scratch.root());
     for args in [vec!["audit", &dir], vec!["store", "init", &dir], vec!["store", "log", &dir]] {
-        plugpull(args).assert(2, &["format 2", "use a newer plugpull", "format"]);
+        plugpull(args).assert(2, &["format 3", "use a newer plugpull", "format"]);
     }
     assert_eq!(files_below(&scratch.root()), before);
 }

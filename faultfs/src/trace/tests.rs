@@ -92,6 +92,10 @@ fn every_changed_byte_is_an_error_that_names_its_place() {
         for change in [1, 0x80, 0xff] {
             let mut bad = good.clone();
             bad[at] ^= change;
+            if at == 8 && bad[at] == 2 {
+                // An older version, which is read.
+                continue;
+            }
             let error = Trace::read_from(bad.as_slice()).expect_err("a changed byte was not seen");
             if let TraceError::Damaged { offset, .. } | TraceError::CutOff { offset } = error {
                 assert!(offset <= at as u64, "byte {at} was changed, the error names {offset}");
@@ -144,9 +148,9 @@ fn the_first_version_is_read() {
 #[test]
 fn a_newer_file_is_refused_with_the_remedy() {
     let mut newer = bytes_of(&small());
-    newer[8] = 3;
+    newer[8] = 4;
     let told = Trace::read_from(newer.as_slice()).unwrap_err().to_string();
-    assert!(told.contains("format 3") && told.contains("use a newer plugpull"), "{told}");
+    assert!(told.contains("format 4") && told.contains("use a newer plugpull"), "{told}");
 }
 
 #[test]
@@ -182,12 +186,15 @@ fn the_lines_name_paths_as_they_were() {
     assert_eq!((&exchange["path"], &exchange["to"]), (&"/e".into(), &"/soft".into()));
     let unlink = lines.iter().find(|line| line["op"] == "unlink").unwrap();
     assert_eq!(unlink["path"], "/soft/link");
-    let [.., sync, set, removed, back, ranged] = lines.as_slice() else { panic!("too few lines") };
+    let [.., sync, set, removed, back, ranged, all] = lines.as_slice() else {
+        panic!("too few lines")
+    };
     assert_eq!(sync["path"], "/");
     assert_eq!((&set["op"], &set["len"]), (&"set_xattr".into(), &3.into()));
     assert_eq!(removed["op"], "remove_xattr");
     assert_eq!((&back["op"], &back["path"]), (&"write_back".into(), &"/hard".into()));
     assert_eq!((&ranged["op"], &ranged["len"]), (&"sync_all".into(), &6.into()));
+    assert_eq!(all["op"], "sync_fs");
 }
 
 /// The payloads of a good file's frames.

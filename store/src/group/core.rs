@@ -26,7 +26,6 @@ pub(crate) const MAX_BATCH: usize = 64;
 pub(crate) type Pass<'p> = Option<&'p dyn Fn()>;
 
 /// A mistake in the core, to show that the model checker finds it.
-#[allow(dead_code, reason = "the store makes none of them; tests/suite/group_core makes them all")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// There is none.

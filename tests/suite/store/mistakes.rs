@@ -13,8 +13,8 @@ fn each_mistake_changes_what_the_store_does() {
     let options = Options::default();
     let (whole, failing) = (everything(options), failures(options));
     for bug in Bug::ALL {
-        // That one is made by the writers of the runner.
-        if *bug == Bug::AckBeforeCommit {
+        // One is made by the writers of the runner, the other takes a failing barrier of several threads.
+        if [Bug::AckBeforeCommit, Bug::GroupErrorToFirst].contains(bug) {
             continue;
         }
         let planted = options.planted(*bug);

@@ -145,6 +145,6 @@ mod tests {
         };
         assert!((55..70).contains(&share(60)), "{}", share(60));
         assert!((8..18).contains(&share(71)), "{}", share(71));
-        assert!(cuts.iter().any(|plan| plan.after == Some(100)));
+        assert!(cuts.iter().any(|plan| plan.after > Some(90)));
     }
 }
