@@ -16,9 +16,6 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
 step cargo test --locked --workspace
-# What the workspace as a whole leaves out: an HTTP client, and a server that the test starts.
-step cargo clippy --locked -p plugpull-store --features s3 --all-targets -- -D warnings
-step cargo test --locked -p plugpull-store --features s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.
 # The tests built it: `cargo run` of one package would build everything anew, with other features.
 step "${CARGO_TARGET_DIR:-target}/debug/plugpull-subjects" --quick

@@ -1,7 +1,7 @@
 //! A simulated disk in somebody's hand: it stays mounted over a directory, and does what it is told through a
 //! control socket, while any programs use it.
 //!
-//! `plugpull mount` keeps it ([`session`]), `plugpull ctl` talks to it ([`protocol`], [`socket`]). Each thing
+//! `plugpull mount` keeps it (`session`), `plugpull ctl` talks to it (`protocol`, `socket`). Each thing
 //! that it can be told has a file of its own. Not for running or checking programs (`check_command`).
 
 mod cut;

@@ -139,12 +139,12 @@ impl Claims {
                 let intended = Intended { run: run.clone(), there: There::May };
                 self.intents.insert(detail.clone(), intended);
             }
-            Mark::Intended { run, detail } => {
+            Mark::Intended { run, detail }
                 // Who reserved it may be dead, and nobody has heard that it was granted.
-                if self.reservations.get(run).is_some_and(|reserved| !reserved.ending) {
-                    self.set(run, There::Must);
-                    self.set_intent(detail, There::Must);
-                }
+                if self.reservations.get(run).is_some_and(|reserved| !reserved.ending) =>
+            {
+                self.set(run, There::Must);
+                self.set_intent(detail, There::Must);
             }
             Mark::Unintended { detail } => self.set_intent(detail, There::MustNot),
             Mark::Releasing { run } => self.end(run, There::May),
