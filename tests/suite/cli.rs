@@ -267,8 +267,8 @@ fn what_one_reserves_another_does_not_get() {
     first.assert(0, &[]);
     let id = first.out.trim_end();
     reserve("two").assert(2, &["\"a.rs\" is held by one"]);
-    let intend = ["store", "intend", "../store", id, "--detail", "rename f", "a.rs"];
-    let intent = desk.ok(&intend);
+    let about_to = ["store", "intend", "../store", id, "--detail", "rename f", "a.rs"];
+    let intent = desk.ok(&about_to);
     let listed = desk.ok(&["store", "reservations", "../store", "--address", "b.rs"]);
     assert!(listed.starts_with(&format!("{id} one write on main until 2")), "{listed}");
     assert!(listed.contains(&format!("intent {intent} write rename f")), "{listed}");
@@ -276,7 +276,7 @@ fn what_one_reserves_another_does_not_get() {
     desk.ok(&["store", "release", "../store", &intent]);
     desk.ok(&["store", "release", "../store", id]);
     desk.run(&["store", "release", "../store", id]).assert(2, &["no reservation or intent"]);
-    desk.run(&intend).assert(2, &["there is no reservation"]);
+    desk.run(&about_to).assert(2, &["there is no reservation"]);
     desk.ok(&["store", "reserve", "../store", "--run", "two", "--ttl", "0s", "a.rs"]);
     let swept = desk.ok(&["store", "reservations", "../store", "--sweep"]);
     assert_eq!(swept, "removed 1 that had expired");
