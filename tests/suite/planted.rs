@@ -9,8 +9,11 @@ use crate::program::plugpull;
 /// Seed of all runs here; printed by the run itself.
 const SEED: &str = "1";
 
+/// Twice as many as there are calls, so that each is hit.
+const KILLS: &str = "360";
+
 fn torture_with(bug: Option<&str>) -> crate::program::Ended {
-    let mut args = vec!["torture", "--commits", "1000", "--kills", "160", "--seed", SEED];
+    let mut args = vec!["torture", "--commits", "1000", "--kills", KILLS, "--seed", SEED];
     args.extend(["--power-cuts", "0"]);
     args.extend(["--message-format", "json-lines"]);
     if let Some(bug) = bug {

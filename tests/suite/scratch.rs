@@ -42,6 +42,13 @@ impl Scratch {
         Self { dir: TempDir::new().unwrap() }
     }
 
+    /// The same in memory where the machine has such a place: for those that make hundreds of stores,
+    /// whose durability is not looked at.
+    pub(crate) fn in_memory() -> Self {
+        let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+        Self { dir: dir.unwrap() }
+    }
+
     /// Where the store is.
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().join("store")

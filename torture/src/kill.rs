@@ -283,13 +283,12 @@ impl<'a> Runner<'a> {
         self.set_deadline(slot);
     }
 
-    /// Sets the time of a random kill once the commits before it are acknowledged.
+    /// Sets the time of a kill by the runner once the commits before it are acknowledged.
     fn set_deadline(&mut self, slot: u32) {
         let mean = self.mean_commit;
         self.with(slot, |writer| {
-            if let Some(Fate::AtTime { after, delay }) = writer.fate
-                && writer.acks >= after
-                && writer.deadline.is_none()
+            if writer.deadline.is_none()
+                && let Some(delay) = writer.fate.as_ref().and_then(|fate| fate.due(writer.acks))
             {
                 writer.deadline = Some(Instant::now() + mean.mul_f64(delay));
             }

@@ -16,6 +16,10 @@ const KILLS_OVER: f64 = 0.9;
 /// Mean commits of one life at most, so that a run that a time limit ends sees kills from its start.
 const LONGEST_LIFE: f64 = 25.0;
 
+/// Commits in which the call of a kill is awaited: an errand may be seldom, and another writer may keep
+/// it from making a call at all. Then the runner kills, and the call stays among those that were not hit.
+const PATIENCE: u64 = 500;
+
 /// How one writer ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
@@ -28,6 +32,17 @@ pub enum Fate {
         /// How much later, in mean commit times: 0.0 to 2.0.
         delay: f64,
     },
+}
+
+impl Fate {
+    /// Whether the runner is to kill a writer that has `acks` commits of this life behind it, and how much
+    /// later, in mean commit times.
+    pub fn due(&self, acks: u64) -> Option<f64> {
+        match self {
+            Self::AtTime { after, delay } => (acks >= *after).then_some(*delay),
+            Self::AtCall(die) => (acks >= die.after.saturating_add(PATIENCE)).then_some(0.0),
+        }
+    }
 }
 
 /// The fates of the writers, in the order in which they are started.
@@ -94,6 +109,17 @@ mod tests {
             Fate::AtTime { .. } => None,
         });
         assert_eq!(swept.collect::<Vec<_>>(), steps(30));
+    }
+
+    /// A run waited for ever for calls that its writers never made, while they committed on and on.
+    #[test]
+    fn a_call_that_never_comes_is_not_awaited_for_ever() {
+        let [step] = &steps(1)[..] else { panic!("one step") };
+        let fate = Fate::AtCall(Die { after: 7, step: step.clone() });
+        assert_eq!(fate.due(7 + PATIENCE - 1), None);
+        assert_eq!(fate.due(7 + PATIENCE), Some(0.0));
+        let fate = Fate::AtTime { after: 7, delay: 1.5 };
+        assert_eq!((fate.due(6), fate.due(7)), (None, Some(1.5)));
     }
 
     #[test]

@@ -17,11 +17,14 @@ use crate::workload::{self, SHARED, Work};
 const COMMITS: u64 = 40;
 
 /// Rounds of all errands: the first makes what the later ones find.
-const ROUNDS: u64 = 3;
+const ROUNDS: usize = 3;
 
 /// Makes a store in `dir` and some commits and errands in it. Returns the steps of the last commit on an
 /// own branch, in their order (it makes every call that one on the shared branch makes, if nobody
 /// interferes), and those of the last errand of each kind.
+///
+/// No work has two errands, as in a writer's life: the second would find the objects of the first there,
+/// and make calls that no writer makes.
 pub fn run(
     dir: &Path,
     seed: u64,
@@ -44,8 +47,9 @@ pub fn run(
             steps = watcher.steps();
         }
     }
+    let mut numbers = COMMITS..;
     for errand in errands.all() {
-        for n in COMMITS..COMMITS + ROUNDS {
+        for n in numbers.by_ref().take(ROUNDS) {
             watcher.begin();
             watcher.enter(Phase::Errand(errand));
             perform(&store, errand, Work { slot: 0, life: 0, n }, &desk)?;
@@ -55,4 +59,50 @@ pub fn run(
         steps.extend(watcher.steps());
     }
     Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use plugpull_store::Durability;
+
+    use super::*;
+    use crate::errand::Errand;
+
+    /// Commits in which every errand is to come often: each is drawn for every seventh one.
+    const LIFE: u64 = 150;
+
+    /// The probe gave every errand the same works. What one errand had stored the next one found there, so
+    /// that the plan waited for calls which no writer makes, and a run did not end.
+    #[test]
+    fn a_writer_makes_every_call_that_the_probe_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let errands = Errands::of(Errand::ALL);
+        let options = Options::durability(Durability::BestEffort);
+        let learnt = run(&temp.path().join("probe"), 1, &errands, options).unwrap();
+        let (dir, desk) = (temp.path().join("store"), temp.path().join("desk"));
+        Store::init(&dir, options).unwrap();
+        let watcher = Arc::new(StepWatcher::new(None, Box::new(|_, _| {})));
+        let fs = Watched::new(RealFs, Arc::clone(&watcher));
+        let store = Store::open_on(fs, &dir, options).unwrap();
+        let mut made = BTreeSet::new();
+        for n in 0..LIFE {
+            let work = Work { slot: 1, life: 0, n };
+            watcher.begin();
+            if let Some(errand) = errands.before(1, work) {
+                watcher.enter(Phase::Errand(errand));
+                perform(&store, errand, work, &desk).unwrap();
+                watcher.before_telling();
+                watcher.leave();
+            }
+            let mut enter = |phase| watcher.enter(phase);
+            workload::commit(&store, 1, work, &mut enter, &mut |_, _| {}).unwrap();
+            watcher.before_telling();
+            watcher.leave();
+            made.extend(watcher.steps());
+        }
+        let never: Vec<_> = learnt.iter().filter(|step| !made.contains(*step)).collect();
+        assert!(never.is_empty(), "{never:?}");
+    }
 }

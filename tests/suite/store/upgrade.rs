@@ -20,7 +20,7 @@ const STORE: &str = include_str!("../../corpus/store-format-1.txt");
 
 /// Writes the store of format 1.
 fn old_store() -> Scratch {
-    let scratch = Scratch::without_store();
+    let scratch = Scratch::in_memory();
     fs::create_dir(scratch.root()).unwrap();
     STORE.lines().for_each(|line| write(&scratch.root(), line));
     scratch
