@@ -1,7 +1,7 @@
 //! One batch of commits, taken through the same phases together.
 //!
-//! Every file is synced; then the blobs of all get their names and the directories of these are synced,
-//! each once; then the snapshots, then the commits; then the branches move, each compared under its
+//! The bytes of every file are durable already. The blobs of all get their names and the directories of
+//! these are synced, each once; then the snapshots, then the commits; then the branches move, each compared under its
 //! lock, and their directories are synced. So in no crash state does anything lead to something missing.
 //!
 //! A member that fails drops out, and the others go on without it. Not for who is in a batch: see `core`.
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use faultfs::Fs;
 
 use super::draft::{Body, Loosed, Own, Part, Stage};
+use super::overlap::overlap;
 use crate::atomic::parent;
 use crate::barrier::Barrier;
 use crate::durability::{Outcome, Reached, Receipt};
@@ -30,15 +31,11 @@ use crate::undo::Undo;
 pub(super) fn run<F: Fs>(store: &Store<F>, drafts: Vec<Loosed<F>>) -> Vec<Result<Put>> {
     let member = |draft: Loosed<F>| Member { failed: None, draft: draft.take(store.disk()) };
     let mut batch = Batch { store, members: drafts.into_iter().map(member).collect() };
-    let early = store.has(Bug::GroupNamesFirst);
-    if !early {
-        batch.sync_files();
-    }
     for stage in Stage::ALL {
         batch.name(stage);
         batch.sync_dirs(stage);
     }
-    if early {
+    if store.has(Bug::GroupNamesFirst) {
         batch.sync_files();
     }
     batch.move_branches();
@@ -80,14 +77,12 @@ impl<'s, F: Fs> Batch<'s, F> {
         self.members.iter_mut().enumerate().filter(|(_, member)| member.failed.is_none())
     }
 
-    /// The barriers of all files. An error is that of one member.
+    /// The planted mistake: the bytes come after the names.
     fn sync_files(&mut self) {
         let store = self.store;
         for (_, member) in self.live() {
-            let passed = sync_parts(store, &member.draft.parts);
+            let passed = member.draft.sync(store).map(|()| Reached::Durable);
             member.note(passed);
-            let tip = member.draft.tip.sync(Barrier::GroupTipFile, None);
-            member.note(tip);
         }
     }
 
@@ -111,8 +106,10 @@ impl<'s, F: Fs> Batch<'s, F> {
             Stage::Snapshots => Barrier::GroupSnapshots,
             Stage::Commits => Barrier::GroupCommits,
         };
-        for (dir, members) in self.dirs(stage) {
-            let passed = store.disk().sync_dir(barrier, &dir);
+        let dirs: Vec<_> = self.dirs(stage).into_iter().collect();
+        let sync = |(dir, _): &(PathBuf, _)| store.disk().sync_dir(barrier, dir);
+        let passed = overlap(store.fs(), &dirs, sync);
+        for ((dir, members), passed) in dirs.into_iter().zip(passed) {
             for (place, n) in members.into_iter().enumerate() {
                 let told = told(store, &passed, place);
                 let Some(member) = self.members.get_mut(n) else { continue };
@@ -224,25 +221,6 @@ fn told<F: Fs>(store: &Store<F>, passed: &Result<Reached>, place: usize) -> Resu
         Err(_) if store.has(Bug::GroupErrorToFirst) && place > 0 => Ok(Reached::Durable),
         Err(error) => Err(error.again()),
     }
-}
-
-/// The barriers of the bytes of one member's objects.
-fn sync_parts<F: Fs>(store: &Store<F>, parts: &[Part<Temp<'_, F>, F::File>]) -> Result<Reached> {
-    let mut reached = Reached::Durable;
-    for part in parts {
-        reached = reached.max(match &part.body {
-            Body::New(temp) => {
-                // After a failure that is let pass, the mode says so.
-                let passed = temp.sync(Barrier::GroupFile, None);
-                store.settle(temp.file(), passed)?
-            }
-            Body::Named(file) => {
-                let passed = store.disk().sync_file(Barrier::KnownFile, file, &part.path);
-                store.settle(file, passed)?
-            }
-        });
-    }
-    Ok(reached)
 }
 
 /// Gives an object its name.

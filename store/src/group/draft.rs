@@ -1,7 +1,7 @@
 //! A commit before its barriers: what one writer writes by itself, beside the others.
 //!
-//! All temps are there, with their bytes and modes; only barriers and names are missing. Not for those:
-//! see `batch`.
+//! All temps are there, with their bytes and modes, and these are waited for here. Names and their barriers
+//! are missing; not for those: see `batch`.
 
 use std::io;
 use std::path::PathBuf;
@@ -90,6 +90,32 @@ impl<F: Fs> Draft<Temp<'_, F>, F::File> {
     /// To another thread. From here on, nobody but the one that takes it removes the temps.
     pub(super) fn let_go(self) -> Loosed<F> {
         self.map(Temp::let_go)
+    }
+
+    /// The barriers of the bytes of all its files.
+    pub(super) fn sync(&mut self, store: &Store<F>) -> Result<()> {
+        for part in &self.parts {
+            self.reached = self.reached.max(part.sync(store)?);
+        }
+        let tip = self.tip.sync(Barrier::GroupTipFile, None)?;
+        self.reached = self.reached.max(tip);
+        Ok(())
+    }
+}
+
+impl<F: Fs> Part<Temp<'_, F>, F::File> {
+    fn sync(&self, store: &Store<F>) -> Result<Reached> {
+        match &self.body {
+            Body::New(temp) => {
+                // After a failure that is let pass, the mode says so.
+                let passed = temp.sync(Barrier::GroupFile, None);
+                store.settle(temp.file(), passed)
+            }
+            Body::Named(file) => {
+                let passed = store.disk().sync_file(Barrier::KnownFile, file, &self.path);
+                store.settle(file, passed)
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group commit: commits of several threads share their barriers.
 //!
 //! A commit is blobs, a snapshot, a commit object and the move of a branch. Each writer writes all of its
-//! temps by itself, beside the others; then `core` makes the writers that are there one batch, and
+//! temps and waits for their bytes by itself, beside the others; then `core` makes the writers that are there one batch, and
 //! `batch` takes all of it through the same phases together. Nothing is acknowledged before its barriers,
 //! each writer has an answer of its own, and an error of a barrier reaches those whose commit needed
 //! it and nobody else.
@@ -13,6 +13,7 @@ mod batch;
 #[expect(dead_code, reason = "its mistakes are made by tests/suite/group_core only")]
 mod core;
 mod draft;
+mod overlap;
 mod sync;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -24,6 +25,7 @@ use crate::id::ObjectId;
 use crate::name::Branch;
 use crate::object::Put;
 use crate::open::Store;
+use crate::planted::Bug;
 use core::Group;
 pub(crate) use core::Mistake;
 use draft::Loosed;
@@ -84,7 +86,10 @@ impl<F: Fs> Store<F> {
     pub fn commit(&self, request: &CommitRequest<'_>) -> Result<Put> {
         let _pin = self.pin()?;
         let coming = self.commits().announce();
-        let draft = self.draft(request)?;
+        let mut draft = self.draft(request)?;
+        if !self.has(Bug::GroupNamesFirst) {
+            draft.sync(self)?;
+        }
         let pass = self.fs().turns().map(|turns| move || turns.pass());
         let pass = pass.as_ref().map(|pass| pass as &dyn Fn());
         let run = &mut |drafts| batch::run(self, drafts);
