@@ -279,17 +279,28 @@ impl Draw {
         }
     }
 
-    /// As [`Draw::commit`], together with other threads.
-    pub(super) fn group_commit(&mut self, branch: &'static str) -> Step {
+    /// As [`Draw::commit`], together with other threads. In a small run its file is one that was there.
+    pub(super) fn group_commit(&mut self, branch: &'static str, small: bool) -> Step {
+        if small {
+            return Step::GroupCommit { branch, files: vec![("file", self.known())] };
+        }
         match self.commit(branch) {
             Step::Commit { branch, files } => Step::GroupCommit { branch, files },
             other => other,
         }
     }
 
-    /// So many commits, two in a batch.
-    pub(super) fn import_commits(&mut self, branch: &'static str, commits: usize) -> Step {
-        let file = |_| (self.of(&["file", "folder/other"]), self.bytes());
+    /// So many commits, two in a batch. In a small run their files are such as were there.
+    pub(super) fn import_commits(
+        &mut self,
+        branch: &'static str,
+        commits: usize,
+        small: bool,
+    ) -> Step {
+        let file = |_| {
+            let bytes = if small { self.known() } else { self.bytes() };
+            (self.of(&["file", "folder/other"]), bytes)
+        };
         Step::ImportCommits { branch, files: (0..commits.max(1)).map(file).collect(), batch: 2 }
     }
 

@@ -92,8 +92,8 @@ impl Workload {
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
-    /// those that make a store, and those whose batches leave many names pending at once.
-    pub const SMALL: [Self; 18] = [
+    /// those that make a store.
+    pub const SMALL: [Self; 20] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -112,6 +112,8 @@ impl Workload {
         Self::State,
         Self::Coordination,
         Self::OpLog,
+        Self::Group,
+        Self::Import,
     ];
 
     /// The name on the command line.
@@ -223,6 +225,9 @@ fn branch_step(draw: &mut Draw, names: &[&'static str]) -> Step {
     }
 }
 
+/// Up to this size a batch has few enough new objects to look at every legal set.
+const SMALLEST: usize = 2;
+
 fn cas_race(draw: &mut Draw, size: usize) -> Plan {
     let each = size.div_ceil(8);
     let mut writer = || times(each, || draw.commit("main"));
@@ -238,7 +243,7 @@ fn group(draw: &mut Draw, size: usize) -> Plan {
     let thread = |own: &'static str| {
         times(each, || {
             let branch = if draw.rng.u8(0..3) == 0 { "main" } else { own };
-            draw.group_commit(branch)
+            draw.group_commit(branch, size <= SMALLEST)
         })
     };
     let writers = own.into_iter().take(threads).map(thread).collect();
@@ -248,9 +253,9 @@ fn group(draw: &mut Draw, size: usize) -> Plan {
 /// Imports to a branch that is there and to a new one.
 fn import(draw: &mut Draw, size: usize) -> Plan {
     let before = vec![draw.commit("main"), draw.put(false)];
-    let mut steps = vec![draw.import_commits("main", size.div_ceil(2))];
+    let mut steps = vec![draw.import_commits("main", size.div_ceil(2), size <= SMALLEST)];
     if size > 4 {
-        steps.push(draw.import_commits("deep/new", size.div_ceil(4)));
+        steps.push(draw.import_commits("deep/new", size.div_ceil(4), false));
     }
     Plan { before, ..alone(steps) }
 }
@@ -333,7 +338,7 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
             }
             3..5 => draw.restore(own[0]),
             5..7 => draw.commit("main"),
-            7 => draw.group_commit(own[0]),
+            7 => draw.group_commit(own[0], false),
             8 if collects => Step::Gc,
             12 => packs::fetch(draw, "main"),
             13 => packs::sweep(draw),
