@@ -16,6 +16,8 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
 step cargo test --locked --workspace
+# Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
+step cargo test --locked -p plugpull-store --features s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.
 # The tests built it: `cargo run` of one package would build everything anew, with other features.
 step "${CARGO_TARGET_DIR:-target}/debug/plugpull-subjects" --quick

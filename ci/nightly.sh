@@ -30,9 +30,8 @@ PLUGPULL_CASES=1 suite every_fault
 PLUGPULL_LONG=1 PLUGPULL_FSX_SECONDS=600 suite mount
 # The sample programs killed and cut off their power, live: those with all their barriers for ten minutes.
 step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-subjects -- --live=600
-# What the workspace as a whole leaves out: an HTTP client, and a server that the test starts.
+# What the workspace as a whole leaves out: an HTTP client. Its tests run in CI.
 step cargo clippy --locked -p plugpull-store --features s3 --all-targets -- -D warnings
-step cargo test --locked -p plugpull-store --features s3 --test s3
 # Large programs under `plugpull check`, and how much memory they take.
 step ci/scale.sh
 step cargo bench --locked -p plugpull-benches --no-fail-fast

@@ -50,7 +50,7 @@ impl World {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let store = Store::init(&dir.path().join("store"), Options::default()).unwrap();
-        let blob = store.put(&[7; 100_000]).unwrap().id;
+        let blob = store.put(&vec![7; 100_000]).unwrap().id;
         let snapshot = store.put_snapshot(&Snapshot::of([("file", blob)]).unwrap()).unwrap().id;
         let commit = Commit::new([], snapshot, "tester", "message", 0);
         let tip = store.put_commit(&commit).unwrap().id;
