@@ -9,12 +9,16 @@
 //!
 //! Not for what fsync costs on a disk: that is `plugpull bench`.
 
+pub mod budget;
+mod calls;
 mod limit;
 mod pairs;
 mod place;
 mod quick;
 mod raw;
+pub mod world;
 
+pub use calls::Counter;
 pub use limit::{Limit, Table};
 pub use pairs::{Medians, Pairs};
 pub use place::Place;

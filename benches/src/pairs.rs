@@ -75,6 +75,16 @@ impl Pairs {
         Some(Medians { store, raw, ratio })
     }
 
+    /// The time that all but one in a hundred of each side's calls keep below.
+    pub fn p99(&self) -> [Duration; 2] {
+        [&self.store, &self.raw].map(|times| {
+            let mut sorted = times.clone();
+            sorted.sort_unstable();
+            let last = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
+            sorted.get(last).copied().unwrap_or_default()
+        })
+    }
+
     fn ratios(&self) -> Vec<f64> {
         let pairs = self.store.iter().zip(&self.raw);
         pairs.map(|(store, raw)| store.div_duration_f64(*raw)).collect()
@@ -135,6 +145,16 @@ mod tests {
     fn the_median_is_the_middle_whatever_the_order() {
         assert_eq!(median(&[9, 1, 1000, 3, 4], Ord::cmp), 4);
         assert_eq!(median::<i32>(&[], Ord::cmp), 0);
+    }
+
+    #[test]
+    fn one_in_a_hundred_may_be_slow() {
+        let mut pairs = Pairs::default();
+        for n in 1..=200 {
+            pairs.add(Duration::from_micros(n), Duration::from_micros(7));
+        }
+        assert_eq!(pairs.p99(), [198, 7].map(Duration::from_micros));
+        assert_eq!(Pairs::default().p99(), [Duration::ZERO; 2]);
     }
 
     fn measured(store: [u64; 5], raw: [u64; 5]) -> Medians {

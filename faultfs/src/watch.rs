@@ -154,6 +154,13 @@ pub struct Watched<F, W> {
     watcher: Arc<W>,
 }
 
+/// Another handle, before which the same watcher stands.
+impl<F: Clone, W> Clone for Watched<F, W> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), watcher: Arc::clone(&self.watcher) }
+    }
+}
+
 impl<F: Fs, W: Watcher> Watched<F, W> {
     /// Puts `watcher` before `inner`; keep a clone of it to read what it saw.
     pub fn new(inner: F, watcher: Arc<W>) -> Self {
