@@ -16,6 +16,8 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
 step cargo test --locked --workspace
+# What a durable write may cost.
+step cargo bench --locked -p plugpull-benches --bench latency
 # Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
 step cargo test --locked -p plugpull-store --features s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.
