@@ -66,7 +66,7 @@ barriers! {
         "a branch in a new folder is gone with the folder";
     DeletedBranch, "deleted-branch", "refs.rs delete_branch",
         "a branch is back although its deletion was acknowledged";
-    GroupFile, "group-file", "group/batch.rs sync_parts",
+    GroupFile, "group-file", "group/draft.rs sync",
         "an object of a shared batch has its name and not its bytes";
     GroupBlobs, "group-blobs", "group/batch.rs sync_dirs",
         "a durable snapshot of a shared batch names a blob that is gone";
@@ -74,7 +74,7 @@ barriers! {
         "a durable commit of a shared batch names a snapshot that is gone";
     GroupCommits, "group-commits", "group/batch.rs sync_dirs",
         "a durable branch leads to a commit of a shared batch that is gone";
-    GroupTipFile, "group-tip-file", "group/batch.rs sync_files",
+    GroupTipFile, "group-tip-file", "group/draft.rs sync",
         "a branch that a shared batch moved is empty or torn";
     GroupTips, "group-tips", "group/batch.rs move_branches",
         "a branch is where it was before a commit that its shared batch acknowledged";
@@ -90,6 +90,10 @@ barriers! {
         "HEAD is empty or torn";
     HeadDir, "head-dir", "head.rs set_head",
         "HEAD is what it was before an acknowledged change";
+    ConfigFile, "config-file", "config/mod.rs edit_config",
+        "the settings are empty or torn";
+    ConfigDir, "config-dir", "config/mod.rs edit_config",
+        "the settings are what they were before an acknowledged change";
     StateFile, "state-file", "state.rs write_state",
         "a merge or rebase state is empty or torn";
     StateDir, "state-dir", "state.rs write_state",

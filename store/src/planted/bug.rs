@@ -183,6 +183,8 @@ bugs! {
         "A merge or rebase is ended without a sync of the directory.";
     GcIgnoresStates, "gc-ignores-states", Kill, [],
         "A collection takes what only a merge or rebase in progress leads to.";
+    ConfigWithoutLock, "config-without-lock", Race, [],
+        "The settings are read, changed and written without their lock.";
     ClaimWithoutLock, "claim-without-lock", Race, [],
         "A reservation is granted to whoever sees nobody holding it, without the lock.";
     ReleaseBeforeIntents, "release-before-intents", Kill, [],

@@ -122,6 +122,7 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         Barrier::StateFile | Barrier::StateDir | Barrier::ClearedState => {
             seeds(Workload::State, 0..9, 4)
         }
+        Barrier::ConfigFile | Barrier::ConfigDir => seeds(Workload::Config, 1..6, 2),
         Barrier::CommitOfState => together(Workload::State, 3, 32, 2),
         Barrier::ReservationFile
         | Barrier::ReservationDir
@@ -244,6 +245,7 @@ fn of_bug(bug: Bug) -> Vec<Try> {
         Bug::LostUpdate | Bug::FixedTempName | Bug::CasWithoutLock => {
             seeds(Workload::CasRace, 1..33, 16)
         }
+        Bug::ConfigWithoutLock => seeds(Workload::Config, 0..33, 8),
         Bug::PackWithoutLease | Bug::LeaseAfterPack => packs(),
         Bug::EarlierTimer => packs_after_kill(1, 16),
         Bug::PackDeletesObject | Bug::ReleasedFirst => seeds(Workload::Packs, 1..33, 4),

@@ -21,8 +21,8 @@ use super::expected::{Expected, Object};
 use super::look::Look;
 use super::marks::{of_head, or_absent};
 use super::owed::{Made, Owed};
-use super::progress;
 use super::{STORE, TEXTS};
+use super::{progress, settings};
 
 /// Mode of an object whose barriers succeeded.
 const SETTLED: u32 = 0o444;
@@ -268,16 +268,17 @@ impl Check<'_> {
 
     /// The merge and the rebase in progress.
     fn states(&mut self, store: &Store<SimFs>) {
-        for (what, found) in progress::found(store) {
+        let in_progress = progress::found(store).into_iter();
+        for (what, found) in in_progress.chain(settings::found(store)) {
             let allowed = self.owed.states.get(what).map_or(&[None][..], Vec::as_slice);
             match found {
                 Ok(found) if allowed.contains(&found) => {}
                 Ok(found) => {
                     let expected = one_of(allowed, |id| or_absent(*id));
-                    self.wrong(format!("{what} in progress"), or_absent(found), expected);
+                    self.wrong(progress::place(what), or_absent(found), expected);
                 }
                 Err(error) => {
-                    self.wrong(format!("{what} in progress"), error, "that it can be read");
+                    self.wrong(progress::place(what), error, "that it can be read");
                 }
             }
         }
@@ -322,10 +323,11 @@ impl Check<'_> {
     /// What lies in the two directories at the top.
     fn roots(&mut self, look: &Look<'_>) {
         const DISK: [&str; 3] = ["sources", "store", "work"];
-        const ROOT: [&str; 14] = [
+        const ROOT: [&str; 15] = [
             "HEAD",
             "MERGE_STATE.json",
             "REBASE_STATE.json",
+            "config.toml",
             "coordination",
             "format",
             "leases",

@@ -16,7 +16,7 @@
 //! | `kept head VALUE` | that change of HEAD was not made |
 //! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
 //! | `kept PATH ID` | that file was not changed |
-//! | `changing WHAT ID\|absent`, `changed ...` | as with branches, for the merge or rebase in progress |
+//! | `changing WHAT ID\|absent`, `changed ...` | as with branches, for the merge or rebase in progress, or a remote in the settings |
 //! | `unchanged WHAT ID\|absent` | that change was not made |
 //! | `claiming RUN ADDRESS...` | it may be reserved from now on; what has expired of that may go |
 //! | `claimed RUN ID`, `unclaimed RUN` | it is, durably; it is not: somebody holds it, or it failed |

@@ -30,6 +30,7 @@ mod plan;
 mod progress;
 mod record;
 mod sequence;
+mod settings;
 mod start;
 mod together;
 mod turns;

@@ -161,6 +161,7 @@ impl<'j, F: Fs> Writer<'j, F> {
                 self.rebase(&Branch::new(branch)?, &Branch::new(onto)?)
             }
             Step::EndRebase => self.end_rebase(),
+            Step::Remote { name, url } => self.remote(name, url.as_ref()),
             Step::Claim(wanted) => self.claim(wanted),
             Step::Intend { run, address, detail } => self.intend(run, address, detail),
             Step::Release { run } => self.release(run),
@@ -452,6 +453,7 @@ fn name_of(step: &Step) -> String {
         Step::EndMerge => "end of a merge".to_owned(),
         Step::Rebase { .. } => "rebase".to_owned(),
         Step::EndRebase => "end of a rebase".to_owned(),
+        Step::Remote { name, .. } => format!("remote {name}"),
         Step::Claim(wanted) => format!("claim of {wanted}"),
         Step::Intend { run, .. } => format!("intent of {run}"),
         Step::Release { run } => format!("release of {run}"),

@@ -57,6 +57,8 @@ pub(super) enum Step {
     Rebase { branch: &'static str, onto: &'static str },
     /// Ends the rebase in progress.
     EndRebase,
+    /// Says in the settings where a remote is, or removes it.
+    Remote { name: &'static str, url: Option<Bytes> },
     /// Reserves addresses.
     Claim(Wanted),
     /// Says what the run of this name is about to do with an address.

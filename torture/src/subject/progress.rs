@@ -9,6 +9,7 @@ use plugpull_store::{
 };
 use serde::Serialize;
 
+use super::STORE;
 use super::marks::Mark;
 use super::perform::Writer;
 
@@ -102,8 +103,8 @@ impl<F: Fs> Writer<'_, F> {
         })
     }
 
-    /// A change of what is in progress, with its Marks.
-    fn change(
+    /// A change of what is in progress, or of a setting, with its Marks.
+    pub(super) fn change(
         &self,
         what: &'static str,
         to: Option<ObjectId>,
@@ -119,6 +120,14 @@ impl<F: Fs> Writer<'_, F> {
             }
         }
         Ok(())
+    }
+}
+
+/// Where it stands.
+pub(super) fn place(what: &str) -> String {
+    match what {
+        MERGE | REBASE => format!("{what} in progress"),
+        setting => format!("{STORE}/config.toml, {setting}"),
     }
 }
 

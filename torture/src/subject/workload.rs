@@ -5,7 +5,7 @@
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
 use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
-use super::{after_kill, packs, together};
+use super::{after_kill, packs, settings, together};
 
 /// What is done to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,11 +61,13 @@ pub enum Workload {
     /// Two writers of the operation log, one of whom makes checkpoints and compacts. Some seeds kill a
     /// writer before them, or begin with a torn log.
     OpLog,
+    /// One or two writers that change the settings. Some seeds kill a writer before them.
+    Config,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -89,11 +91,12 @@ impl Workload {
         Self::State,
         Self::Coordination,
         Self::OpLog,
+        Self::Config,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 20] = [
+    pub const SMALL: [Self; 21] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -112,6 +115,7 @@ impl Workload {
         Self::State,
         Self::Coordination,
         Self::OpLog,
+        Self::Config,
         Self::Group,
         Self::Import,
     ];
@@ -142,6 +146,7 @@ impl Workload {
             Self::State => "state",
             Self::Coordination => "coordination",
             Self::OpLog => "oplog",
+            Self::Config => "config",
         }
     }
 
@@ -177,6 +182,7 @@ impl Workload {
             Self::State => together::state(draw, seed, size),
             Self::Coordination => together::coordination(draw, seed, size),
             Self::OpLog => together::oplog(draw, seed, size),
+            Self::Config => settings::plan(draw, seed, size),
         }
     }
 }
