@@ -94,6 +94,18 @@ barriers! {
         "the settings are empty or torn";
     ConfigDir, "config-dir", "config/mod.rs edit_config",
         "the settings are what they were before an acknowledged change";
+    OperationFile, "operation-file", "operation.rs operate",
+        "the record of an operation over several files is empty or torn, and half of it stays";
+    OperationDir, "operation-dir", "operation.rs operate",
+        "half of an operation over several files is there, and no record to finish it";
+    KnownOperation, "known-operation", "operation.rs finish_found",
+        "half of an operation is there that was finished by a record which a dead writer had made visible only";
+    CommitOfOperation, "commit-of-operation", "operation.rs checkout",
+        "an operation leads to a commit that a dead writer had made visible only";
+    CheckedOutRemovals, "checked-out-removals", "operation.rs remove_all",
+        "a file is back that an acknowledged checkout removed";
+    EndedOperation, "ended-operation", "operation.rs end_operation",
+        "an operation is done again after its end, over what came later";
     StateFile, "state-file", "state.rs write_state",
         "a merge or rebase state is empty or torn";
     StateDir, "state-dir", "state.rs write_state",

@@ -200,6 +200,11 @@ impl Layout {
         self.root.join("operations")
     }
 
+    /// The operation under way.
+    pub fn pending_operation(&self) -> PathBuf {
+        self.operations().join("pending")
+    }
+
     /// The lock of those.
     pub(crate) fn operation_lock(&self) -> PathBuf {
         self.locks().join("operation")

@@ -59,6 +59,7 @@ mod name;
 mod named;
 mod object;
 mod open;
+mod operation;
 mod oplog;
 mod pack;
 mod pin;

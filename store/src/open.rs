@@ -2,8 +2,8 @@
 //!
 //! `init` writes the format file last: a directory is a store when everything in it is durable, and
 //! an interrupted `init` is simply run again. `open` checks the format and the skeleton, finishes an
-//! interrupted garbage collection, cuts what was never acknowledged off the operation log, and removes
-//! temps whose owner is dead.
+//! interrupted garbage collection, cuts what was never acknowledged off the operation log, removes
+//! temps whose owner is dead, and finishes the operation over several files that it was at.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -104,6 +104,10 @@ pub struct Recovery {
     pub packs: Vec<PackKey>,
     /// Those that could not be deleted; a later sweep tries again.
     pub undeleted: Vec<PackKey>,
+    /// Whether the operation of a process that died was finished.
+    pub operation: bool,
+    /// Why it could not be: it stays recorded, and a later open tries again.
+    pub unfinished: Option<String>,
     /// Bytes of a record that was never acknowledged, which were cut off the operation log.
     pub log_cut: u64,
 }
@@ -164,6 +168,10 @@ impl<F: Fs> Store<F> {
         store.recovery.condemned = store.finish_condemned()?;
         store.recovery.log_cut = store.mend_log()?;
         store.recovery.orphans = store.sweep(shards.temps)?;
+        match store.finish_operation() {
+            Ok(finished) => store.recovery.operation = finished,
+            Err(error) => store.recovery.unfinished = Some(error.to_string()),
+        }
         let swept = store.sweep_packs_at_open()?;
         (store.recovery.packs, store.recovery.undeleted) = (swept.deleted, swept.failed);
         Ok(store)

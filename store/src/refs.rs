@@ -40,7 +40,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn check(self, branch: &Branch, current: Option<ObjectId>) -> Result<()> {
+    pub(crate) fn check(self, branch: &Branch, current: Option<ObjectId>) -> Result<()> {
         let expected = match self {
             Self::Force => return Ok(()),
             Self::Absent => None,

@@ -116,6 +116,7 @@ impl<F: Fs> Store<F> {
         let mut commits = Vec::new();
         commits.extend(self.merge_state()?.iter().flat_map(State::commits));
         commits.extend(self.rebase_state()?.iter().flat_map(State::commits));
+        commits.extend(self.commits_of_operation()?);
         Ok(commits)
     }
 }

@@ -260,6 +260,29 @@ fn a_merge_and_a_rebase_are_begun_shown_and_ended() {
 }
 
 #[test]
+fn settings_and_remotes_are_shown_set_and_removed() {
+    let desk = Desk::new();
+    let config = ["store", "config", "../store"];
+    let with = |more: &[&str]| desk.run(&[&config[..], more].concat());
+    assert_eq!(desk.ok(&config), "");
+    with(&["user.name", "Ada"]).assert(0, &[]);
+    assert_eq!(desk.ok(&config), "user.name = Ada");
+    assert_eq!(desk.ok(&[&config[..], &["user.name"]].concat()), "Ada");
+    with(&["user"]).assert(2, &["is a table"]);
+    with(&["user..name", "x"]).assert(2, &["is no key"]);
+    with(&["user.name", "--unset"]).assert(0, &[]);
+    with(&["user.name", "--unset"]).assert(2, &["there is no value at"]);
+    let remote = ["store", "remote", "../store", "origin"];
+    desk.run(&remote).assert(2, &["there is no remote \"origin\""]);
+    desk.ok(&[&remote[..], &["https://host"]].concat());
+    assert_eq!(desk.ok(&remote), "https://host");
+    assert_eq!(desk.ok(&remote[..3]), "origin https://host");
+    desk.ok(&[&remote[..], &["--remove"]].concat());
+    fs::write(desk.dir.path().join("store/config.toml"), "a = ").unwrap();
+    desk.run(&config).assert(100, &["config.toml", "line 1", "by hand"]);
+}
+
+#[test]
 fn what_one_reserves_another_does_not_get() {
     let desk = Desk::new();
     let reserve = |run| desk.run(&["store", "reserve", "../store", "--run", run, "a.rs", "b.rs"]);

@@ -27,8 +27,8 @@ pub use program::{
 pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
 pub use store::{
-    BranchArgs, FetchPackArgs, MergeStateArgs, OplogArgs, RebaseStateArgs, ReserveArgs,
-    StoreCommand,
+    BranchArgs, ConfigArgs, FetchPackArgs, MergeStateArgs, OplogArgs, RebaseStateArgs, RemoteArgs,
+    ReserveArgs, StoreCommand,
 };
 pub use torture::{TortureArgs, WriterArgs};
 

@@ -4,6 +4,7 @@
 //! own error path cleans up.
 
 mod packs;
+mod settings;
 mod together;
 
 use std::io::{self, Read, Write};
@@ -59,6 +60,8 @@ fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
         StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, stop)?, *dead),
         StoreCommand::Leases { dir } => packs::leases(out, &open(dir, stop)?),
         StoreCommand::MergeState(args) => together::merge_state(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Config(args) => settings::config(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Remote(args) => settings::remote(out, &open(&args.dir, stop)?, args),
         StoreCommand::RebaseState(args) => {
             together::rebase_state(out, &open(&args.dir, stop)?, args)
         }

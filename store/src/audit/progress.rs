@@ -14,6 +14,7 @@ use crate::coordination::{coordination_files, read_named};
 use crate::error::{Error, Result};
 use crate::lock::lock;
 use crate::merge::MergeState;
+use crate::operation::Operation;
 use crate::oplog::read_log;
 use crate::rebase::RebaseState;
 use crate::reservation::{Intent, Named, Reservation, file_name};
@@ -24,7 +25,25 @@ use crate::time::Time;
 impl<F: Fs> Auditor<'_, F> {
     pub(super) fn in_progress(&self) -> Result<()> {
         self.state::<MergeState>()?;
-        self.state::<RebaseState>()
+        self.state::<RebaseState>()?;
+        self.operation()
+    }
+
+    /// What a process that died was at: the next open finishes it.
+    fn operation(&self) -> Result<()> {
+        let path = self.layout.pending_operation();
+        let read = || read_sealed::<F, Operation>(self.fs, &path);
+        match read() {
+            Ok(None) => {}
+            Ok(Some(operation)) => {
+                let unmoved = || matches!(read(), Ok(Some(now)) if now == operation);
+                for commit in operation.commits() {
+                    self.must_be_commit(&path, &commit, unmoved)?;
+                }
+            }
+            Err(e) => self.bad(ProblemKind::BadState, &path, e),
+        }
+        Ok(())
     }
 
     fn state<T: State>(&self) -> Result<()> {

@@ -20,6 +20,7 @@ use crate::merge::MergeState;
 use crate::named::Named;
 use crate::object::{UNSETTLED, starts_as};
 use crate::open::{Fault, describe, read_state};
+use crate::operation::Operation;
 use crate::rebase::RebaseState;
 use crate::refs::{branch_files, branch_of, parse_ref};
 use crate::restore::restore_records;
@@ -368,6 +369,8 @@ impl<'a, F: Fs> Auditor<'a, F> {
         let merge = read_sealed::<F, MergeState>(self.fs, &self.layout.merge_state());
         let rebase = read_sealed::<F, RebaseState>(self.fs, &self.layout.rebase_state());
         open.extend(merge.ok().flatten().iter().flat_map(State::commits));
+        let operation = read_sealed::<F, Operation>(self.fs, &self.layout.pending_operation());
+        open.extend(operation.ok().flatten().iter().flat_map(Operation::commits));
         open.extend(rebase.ok().flatten().iter().flat_map(State::commits));
         let mut reachable = BTreeSet::new();
         while let Some(id) = open.pop() {

@@ -183,6 +183,10 @@ bugs! {
         "A merge or rebase is ended without a sync of the directory.";
     GcIgnoresStates, "gc-ignores-states", Kill, [],
         "A collection takes what only a merge or rebase in progress leads to.";
+    CheckoutMovesHeadFirst, "checkout-moves-head-first", Kill, [],
+        "A checkout sets HEAD before it writes down what it is about to do.";
+    OperationWithoutRecord, "operation-without-record", Kill, [],
+        "The steps of an operation over several files are done without a record.";
     ConfigWithoutLock, "config-without-lock", Race, [],
         "The settings are read, changed and written without their lock.";
     ClaimWithoutLock, "claim-without-lock", Race, [],

@@ -122,6 +122,12 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         Barrier::StateFile | Barrier::StateDir | Barrier::ClearedState => {
             seeds(Workload::State, 0..9, 4)
         }
+        Barrier::OperationFile
+        | Barrier::OperationDir
+        | Barrier::KnownOperation
+        | Barrier::EndedOperation
+        | Barrier::CommitOfOperation
+        | Barrier::CheckedOutRemovals => seeds(Workload::Operations, 0..120, 2),
         Barrier::ConfigFile | Barrier::ConfigDir => seeds(Workload::Config, 1..6, 2),
         Barrier::CommitOfState => together(Workload::State, 3, 32, 2),
         Barrier::ReservationFile
@@ -244,6 +250,9 @@ fn of_bug(bug: Bug) -> Vec<Try> {
         Bug::SweepLiveTemps | Bug::GcIgnoresPins => seeds(Workload::GcBesideWriter, 1..33, 16),
         Bug::LostUpdate | Bug::FixedTempName | Bug::CasWithoutLock => {
             seeds(Workload::CasRace, 1..33, 16)
+        }
+        Bug::CheckoutMovesHeadFirst | Bug::OperationWithoutRecord => {
+            seeds(Workload::Operations, 0..9, 2)
         }
         Bug::ConfigWithoutLock => seeds(Workload::Config, 0..33, 8),
         Bug::PackWithoutLease | Bug::LeaseAfterPack => packs(),

@@ -1,4 +1,4 @@
-//! The counterparts of the seed tests of tiers 0, 1, 2 and 4, of commits, integrity and the gaps.
+//! The counterparts of the seed tests of tiers 0 to 4, of commits, integrity and the gaps.
 //!
 //! `table.tsv` says which test answers which seed; `table.rs` holds the table to it. Where a seed
 //! asks for less than the store promises (a failed fsync that nobody hears of, a commit without a
@@ -15,6 +15,7 @@ mod tier1_head;
 mod tier1_refs;
 mod tier2_coordination;
 mod tier2_state;
+mod tier3_config;
 mod tier4_from_path;
 mod tier4_put;
 mod tier4_restore;

@@ -344,6 +344,18 @@ fn a_merge_that_begins_and_ends() {
 }
 
 #[test]
+fn a_remote() {
+    let set =
+        |world: &mut World, url: &str| world.store().set_remote("a", url, Known::Any).map(drop);
+    at_every_call(init, |world| set(world, "new"));
+    let prepare = |world: &mut World| {
+        init(world);
+        set(world, "old").unwrap();
+    };
+    at_every_call(prepare, |world| set(world, "new"));
+}
+
+#[test]
 fn a_text() {
     let write = |world: &mut World, text| {
         write_text_atomic(&world.fs(), Path::new(TEXT), text, Durability::Strict).map(drop)

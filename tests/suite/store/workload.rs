@@ -271,6 +271,7 @@ fn merge_and_rebase(run: &mut Run) {
     run.note("merge", (written, store.merge_state().unwrap()));
     run.note("merge ended", store.clear_merge_state(Known::Is(&merge)).unwrap());
     run.note("no merge ended", store.clear_merge_state(Known::Absent).unwrap());
+    run.note("remote", store.set_remote("a", "url", Known::Absent).unwrap());
 }
 
 fn reserve(run: &mut Run) {

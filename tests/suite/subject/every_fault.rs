@@ -330,4 +330,6 @@ workloads! {
     merges_and_rebases: State,
     reservations: Coordination,
     an_operation_log: OpLog,
+    settings: Config,
+    checkouts_and_ends_of_merges: Operations,
 }

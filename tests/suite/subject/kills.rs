@@ -89,6 +89,8 @@ fn those_who_work_together() {
     nothing_is_lost(Workload::Coordination, 0..12, 12);
     nothing_is_lost(Workload::OpLog, 0..96, SMALL);
     nothing_is_lost(Workload::OpLog, 0..12, 12);
+    nothing_is_lost(Workload::Config, 0..30, SMALL);
+    nothing_is_lost(Workload::Operations, 0..80, SMALL);
 }
 
 #[test]

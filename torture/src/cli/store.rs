@@ -119,6 +119,19 @@ Example: plugpull store merge-state /tmp/store
          plugpull store merge-state /tmp/store --base sha256:... --ours sha256:... --theirs sha256:...
          plugpull store merge-state /tmp/store --clear")]
     MergeState(MergeStateArgs),
+    /// Show or change the settings in config.toml; comments and all else in it stay
+    #[command(after_help = "\
+Example: plugpull store config /tmp/store
+         plugpull store config /tmp/store user.name
+         plugpull store config /tmp/store user.name \"Ada\"
+         plugpull store config /tmp/store user.name --unset")]
+    Config(ConfigArgs),
+    /// Show or change the remotes in the settings
+    #[command(after_help = "\
+Example: plugpull store remote /tmp/store
+         plugpull store remote /tmp/store origin https://host/store
+         plugpull store remote /tmp/store origin --remove")]
+    Remote(RemoteArgs),
     /// Show, begin or end the rebase in progress
     #[command(after_help = "\
 Example: plugpull store rebase-state /tmp/store
@@ -254,6 +267,34 @@ pub struct MergeStateArgs {
     /// Whatever is in progress, also something unreadable
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `plugpull store config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// A setting: words with dots between; all of them if left out
+    pub key: Option<String>,
+    /// What it is to be from now on
+    pub value: Option<String>,
+    /// Remove it
+    #[arg(long, requires = "key", conflicts_with = "value")]
+    pub unset: bool,
+}
+
+/// Arguments of `plugpull store remote`.
+#[derive(Debug, Args)]
+pub struct RemoteArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// Its name; all of them if left out
+    pub name: Option<String>,
+    /// Where it is from now on
+    pub url: Option<String>,
+    /// Remove it, with all that the settings say about it
+    #[arg(long, requires = "name", conflicts_with = "url")]
+    pub remove: bool,
 }
 
 /// Arguments of `plugpull store rebase-state`.

@@ -22,7 +22,7 @@ use super::look::Look;
 use super::marks::{of_head, or_absent};
 use super::owed::{Made, Owed};
 use super::{STORE, TEXTS};
-use super::{progress, settings};
+use super::{operations, progress, settings};
 
 /// Mode of an object whose barriers succeeded.
 const SETTLED: u32 = 0o444;
@@ -89,6 +89,7 @@ impl Check<'_> {
         self.branches(store);
         self.head(store);
         self.states(store);
+        self.operations(store, &look);
         self.coordination(store);
         self.log(store);
         self.files(&look);
@@ -281,6 +282,28 @@ impl Check<'_> {
                     self.wrong(progress::place(what), error, "that it can be read");
                 }
             }
+        }
+    }
+
+    /// Operations over several files are done or not, and none is half done.
+    fn operations(&mut self, store: &Store<SimFs>, look: &Look<'_>) {
+        if let Some(allowed) = self.owed.states.get(operations::CHECKOUT) {
+            match operations::checked_out(store, look) {
+                Ok(found) if allowed.contains(&found) => {}
+                Ok(found) => {
+                    let expected = one_of(allowed, |id| or_absent(*id));
+                    self.wrong("what is checked out", or_absent(found), expected);
+                }
+                Err(error) => self.wrong("what is checked out", error, "all of it or nothing"),
+            }
+        }
+        match operations::half_concluded(store) {
+            Ok(None) => {}
+            Ok(Some(branch)) => {
+                let expected = "that it is no longer in progress";
+                self.wrong("the merge in progress", format!("{branch} has its end"), expected);
+            }
+            Err(error) => self.wrong("the merge in progress", error, "that it can be read"),
         }
     }
 

@@ -16,7 +16,8 @@
 //! | `kept head VALUE` | that change of HEAD was not made |
 //! | `restoring PATH ID`, `restored PATH ID` | as with branches, for a file of the work directory |
 //! | `kept PATH ID` | that file was not changed |
-//! | `changing WHAT ID\|absent`, `changed ...` | as with branches, for the merge or rebase in progress, or a remote in the settings |
+//! | `removing PATH`, `removed PATH` | the file may go from now on; it is gone |
+//! | `changing WHAT ID\|absent`, `changed ...` | as with branches, for the merge or rebase in progress, a remote in the settings, or what is checked out |
 //! | `unchanged WHAT ID\|absent` | that change was not made |
 //! | `claiming RUN ADDRESS...` | it may be reserved from now on; what has expired of that may go |
 //! | `claimed RUN ID`, `unclaimed RUN` | it is, durably; it is not: somebody holds it, or it failed |
@@ -63,6 +64,8 @@ pub enum Mark {
     Restoring { path: String, id: ObjectId },
     Restored { path: String, id: ObjectId },
     Kept { path: String, id: ObjectId },
+    Removing { path: String },
+    Removed { path: String },
     Changing { what: &'static str, to: Option<ObjectId> },
     Changed { what: &'static str, to: Option<ObjectId> },
     Unchanged { what: &'static str, to: Option<ObjectId> },
@@ -114,6 +117,8 @@ impl fmt::Display for Mark {
             Self::Restoring { path, id } => write!(f, "restoring {path} {id}"),
             Self::Restored { path, id } => write!(f, "restored {path} {id}"),
             Self::Kept { path, id } => write!(f, "kept {path} {id}"),
+            Self::Removing { path } => write!(f, "removing {path}"),
+            Self::Removed { path } => write!(f, "removed {path}"),
             Self::Changing { what, to } => write!(f, "changing {what} {}", or_absent(*to)),
             Self::Changed { what, to } => write!(f, "changed {what} {}", or_absent(*to)),
             Self::Unchanged { what, to } => write!(f, "unchanged {what} {}", or_absent(*to)),

@@ -23,6 +23,7 @@ mod logbook;
 mod look;
 mod marks;
 mod mortal;
+mod operations;
 mod owed;
 mod packs;
 mod perform;

@@ -168,6 +168,10 @@ impl<'c> Ledger<'c> {
             Mark::Restored { path, id } => {
                 self.file(path).acknowledge(&Some(*id));
             }
+            Mark::Removing { path } => self.file(path).announce_any(None),
+            Mark::Removed { path } => {
+                self.file(path).acknowledge(&None);
+            }
             Mark::Kept { path, id } => self.file(path).refuse(&Some(*id)),
             Mark::GcBegins => self.collections += 1,
             Mark::Gc => {

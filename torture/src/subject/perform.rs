@@ -28,7 +28,7 @@ pub(super) use packs::after;
 const ATTEMPTS: u32 = 100;
 
 /// 2026-01-01T00:00:00Z, the time of every commit: contents must not depend on a clock.
-const TIME: i64 = 1_767_225_600;
+pub(super) const TIME: i64 = 1_767_225_600;
 
 /// One writer at work.
 pub(super) struct Writer<'j, F: Fs> {
@@ -38,7 +38,7 @@ pub(super) struct Writer<'j, F: Fs> {
     pub(super) name: String,
     sources: &'j [Bytes],
     /// Steps begun; makes each commit another one.
-    steps: u64,
+    pub(super) steps: u64,
     /// Objects whose last put failed.
     failed: RefCell<BTreeSet<ObjectId>>,
 }
@@ -161,6 +161,8 @@ impl<'j, F: Fs> Writer<'j, F> {
                 self.rebase(&Branch::new(branch)?, &Branch::new(onto)?)
             }
             Step::EndRebase => self.end_rebase(),
+            Step::Checkout { branch } => self.checkout_branch(&Branch::new(branch)?),
+            Step::Conclude { branch } => self.conclude(&Branch::new(branch)?),
             Step::Remote { name, url } => self.remote(name, url.as_ref()),
             Step::Claim(wanted) => self.claim(wanted),
             Step::Intend { run, address, detail } => self.intend(run, address, detail),
@@ -184,7 +186,7 @@ impl<'j, F: Fs> Writer<'j, F> {
         settle(self.journal, reached, mark);
     }
 
-    fn acknowledge(&self, put: Put) -> ObjectId {
+    pub(super) fn acknowledge(&self, put: Put) -> ObjectId {
         self.settle(put.receipt.reached, Mark::Put(put.id));
         put.id
     }
@@ -236,6 +238,7 @@ impl<'j, F: Fs> Writer<'j, F> {
             Then::Move => self.move_branch(branch, tip, Some(commit)).map(|_| ()),
             Then::Head => self.set_head(Head::Detached(commit)),
             Then::Merge => self.write_merge(commit, commit, None, "file"),
+            Then::Checkout => self.checkout(commit),
             Then::Child => {
                 let child =
                     self.put_commit(Some(commit), files, Objects::Missing, ", its child")?;
@@ -427,7 +430,7 @@ pub(super) fn source_path(number: usize) -> String {
 }
 
 /// The canonical text of a snapshot or commit.
-fn text_of<T: serde::Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn text_of<T: serde::Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -453,6 +456,8 @@ fn name_of(step: &Step) -> String {
         Step::EndMerge => "end of a merge".to_owned(),
         Step::Rebase { .. } => "rebase".to_owned(),
         Step::EndRebase => "end of a rebase".to_owned(),
+        Step::Checkout { branch } => format!("checkout of {branch}"),
+        Step::Conclude { branch } => format!("end of a merge into {branch}"),
         Step::Remote { name, .. } => format!("remote {name}"),
         Step::Claim(wanted) => format!("claim of {wanted}"),
         Step::Intend { run, .. } => format!("intent of {run}"),

@@ -57,6 +57,10 @@ pub(super) enum Step {
     Rebase { branch: &'static str, onto: &'static str },
     /// Ends the rebase in progress.
     EndRebase,
+    /// Checks out the commit of a branch.
+    Checkout { branch: &'static str },
+    /// Ends the merge in progress with a commit on the branch.
+    Conclude { branch: &'static str },
     /// Says in the settings where a remote is, or removes it.
     Remote { name: &'static str, url: Option<Bytes> },
     /// Reserves addresses.
@@ -86,6 +90,8 @@ pub(super) enum Then {
     Child,
     /// It is merged into itself.
     Merge,
+    /// It is checked out.
+    Checkout,
 }
 
 /// What is wrong with the disk when the recorded run begins.

@@ -5,7 +5,7 @@
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
 use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
-use super::{after_kill, packs, settings, together};
+use super::{after_kill, operations, packs, settings, together};
 
 /// What is done to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,11 +63,13 @@ pub enum Workload {
     OpLog,
     /// One or two writers that change the settings. Some seeds kill a writer before them.
     Config,
+    /// One writer that checks out commits and ends merges. Some seeds kill a writer before it.
+    Operations,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -92,11 +94,12 @@ impl Workload {
         Self::Coordination,
         Self::OpLog,
         Self::Config,
+        Self::Operations,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 21] = [
+    pub const SMALL: [Self; 22] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -116,6 +119,7 @@ impl Workload {
         Self::Coordination,
         Self::OpLog,
         Self::Config,
+        Self::Operations,
         Self::Group,
         Self::Import,
     ];
@@ -147,6 +151,7 @@ impl Workload {
             Self::Coordination => "coordination",
             Self::OpLog => "oplog",
             Self::Config => "config",
+            Self::Operations => "operations",
         }
     }
 
@@ -183,6 +188,7 @@ impl Workload {
             Self::Coordination => together::coordination(draw, seed, size),
             Self::OpLog => together::oplog(draw, seed, size),
             Self::Config => settings::plan(draw, seed, size),
+            Self::Operations => operations::plan(draw, seed, size),
         }
     }
 }
