@@ -283,6 +283,35 @@ fn settings_and_remotes_are_shown_set_and_removed() {
 }
 
 #[test]
+fn a_checkout_is_finished_whatever_was_in_the_way() {
+    let desk = Desk::new();
+    let commit = desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let checkout = ["store", "checkout", "../store"];
+    let with = |more: &[&str]| desk.run(&[&checkout[..], more].concat());
+    with(&["out", "--branch", "main"]).assert(0, &[]);
+    assert!(
+        desk.dir.path().join("work/out/a.txt").exists()
+            || desk.dir.path().join("out/a.txt").exists()
+    );
+    with(&["out", "--branch", "none"]).assert(2, &["has no commit"]);
+    with(&["out"]).assert(2, &["--branch"]);
+    with(&["--abandon"]).assert(0, &[]);
+    with(&["a.txt", "--commit", &commit]).assert(2, &[]);
+    let told = desk.run(&["store", "log", "../store"]);
+    assert!(
+        told.err.contains("could not be finished") && told.err.contains("--abandon"),
+        "{told:?}"
+    );
+    assert_eq!(desk.ok(&[&checkout[..], &["--abandon"]].concat()), "given up");
+    let merge = ["--base", &commit, "--ours", &commit, "--theirs", &commit];
+    let conclude = ["store", "conclude-merge", "../store", "main", &commit];
+    desk.run(&conclude).assert(2, &["no merge in progress"]);
+    desk.ok(&[&["store", "merge-state", "../store"][..], &merge].concat());
+    desk.ok(&conclude);
+    assert_eq!(desk.ok(&["store", "merge-state", "../store"]), "no merge in progress");
+}
+
+#[test]
 fn what_one_reserves_another_does_not_get() {
     let desk = Desk::new();
     let reserve = |run| desk.run(&["store", "reserve", "../store", "--run", run, "a.rs", "b.rs"]);

@@ -27,8 +27,8 @@ pub use program::{
 pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
 pub use store::{
-    BranchArgs, ConfigArgs, FetchPackArgs, MergeStateArgs, OplogArgs, RebaseStateArgs, RemoteArgs,
-    ReserveArgs, StoreCommand,
+    BranchArgs, CheckoutArgs, ConfigArgs, FetchPackArgs, MergeStateArgs, OplogArgs,
+    RebaseStateArgs, RemoteArgs, ReserveArgs, StoreCommand,
 };
 pub use torture::{TortureArgs, WriterArgs};
 

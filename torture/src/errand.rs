@@ -41,6 +41,10 @@ pub enum Errand {
     Log,
     /// Fetches a pack, and now and then sweeps.
     Pack,
+    /// Says in the settings where a remote of its own is.
+    Config,
+    /// Checks out a commit to a directory outside the store.
+    Checkout,
 }
 
 /// What the value of an errand is to be afterwards.
@@ -54,8 +58,16 @@ pub enum Rule {
 
 impl Errand {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Restore, Self::Merge, Self::Rebase, Self::Reserve, Self::Log, Self::Pack];
+    pub const ALL: [Self; 8] = [
+        Self::Restore,
+        Self::Merge,
+        Self::Rebase,
+        Self::Reserve,
+        Self::Log,
+        Self::Pack,
+        Self::Config,
+        Self::Checkout,
+    ];
 
     /// Its name on the command line and in reports.
     pub fn name(self) -> &'static str {
@@ -66,6 +78,8 @@ impl Errand {
             Self::Reserve => "reserve",
             Self::Log => "log",
             Self::Pack => "pack",
+            Self::Config => "config",
+            Self::Checkout => "checkout",
         }
     }
 
@@ -74,7 +88,9 @@ impl Errand {
         match self {
             // Its pack is known by a key.
             Self::Merge | Self::Rebase | Self::Pack => Rule::Goes,
-            Self::Restore | Self::Reserve | Self::Log => Rule::Stays,
+            Self::Restore | Self::Reserve | Self::Log | Self::Config | Self::Checkout => {
+                Rule::Stays
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Every command runs over a file system that refuses to go on after a Ctrl-C, so that the store's
 //! own error path cleans up.
 
+mod operations;
 mod packs;
 mod settings;
 mod together;
@@ -60,6 +61,10 @@ fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
         StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, stop)?, *dead),
         StoreCommand::Leases { dir } => packs::leases(out, &open(dir, stop)?),
         StoreCommand::MergeState(args) => together::merge_state(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Checkout(args) => operations::checkout(out, &open(&args.dir, stop)?, args),
+        StoreCommand::ConcludeMerge { dir, branch, commit } => {
+            operations::conclude_merge(&open(dir, stop)?, branch, commit)
+        }
         StoreCommand::Config(args) => settings::config(out, &open(&args.dir, stop)?, args),
         StoreCommand::Remote(args) => settings::remote(out, &open(&args.dir, stop)?, args),
         StoreCommand::RebaseState(args) => {
@@ -97,6 +102,13 @@ fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
     }
     if recovery.condemned > 0 {
         eprintln!("finished an interrupted gc: {} objects deleted", recovery.condemned);
+    }
+    if recovery.operation {
+        eprintln!("finished the operation of a process that died");
+    }
+    if let Some(why) = &recovery.unfinished {
+        eprintln!("an operation could not be finished: {why}; if it never can, give it up with");
+        eprintln!("  plugpull store checkout {} --abandon", dir.display());
     }
     if !recovery.packs.is_empty() {
         eprintln!("deleted {} packs whose time was over", recovery.packs.len());

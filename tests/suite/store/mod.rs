@@ -11,6 +11,7 @@ mod group;
 mod import;
 mod mistakes;
 mod model;
+mod operations;
 mod packs;
 mod parents;
 mod references;

@@ -105,6 +105,7 @@ pub(crate) fn everything(options: Options) -> Log {
     write_log(&mut run);
     commit_whole(&mut run, &store);
     import(&mut run, store);
+    check_out(&mut run);
     let store = run.open();
     recover(&mut run, &store);
     run.end()
@@ -272,6 +273,36 @@ fn merge_and_rebase(run: &mut Run) {
     run.note("merge ended", store.clear_merge_state(Known::Is(&merge)).unwrap());
     run.note("no merge ended", store.clear_merge_state(Known::Absent).unwrap());
     run.note("remote", store.set_remote("a", "url", Known::Absent).unwrap());
+}
+
+/// One that fails half way, and so is finished by the next one; then the end of a merge.
+fn check_out(run: &mut Run) {
+    let store = run.open();
+    let main = branch("main");
+    let tip = store.read_branch(&main).unwrap().unwrap();
+    let other = store.put_commit(&empty_commit(&store, "other")).unwrap().id;
+    let blocked = Path::new("/desk/blocked");
+    let _file = run
+        .disk
+        .mkdir(Path::new("/desk"), 0o755)
+        .and_then(|()| run.disk.create_new(blocked, 0o644));
+    run.note("blocked", store.checkout(&Head::Detached(tip), blocked).is_err());
+    run.disk.unlink(blocked).unwrap();
+    let store = run.open();
+    run.note("finished", store.recovery().operation);
+    run.note("checked out", store.checkout(&Head::Detached(other), blocked).unwrap());
+    let (base_commit, ours_commit, theirs_commit) = (tip, tip, other);
+    let (conflict_paths, other_branch) = ([].into(), None);
+    let merge =
+        MergeState { base_commit, ours_commit, theirs_commit, conflict_paths, other_branch };
+    run.note("merge", store.write_merge_state(&merge, Known::Absent).unwrap());
+    run.note("concluded", store.conclude_merge(&main, other, &merge).unwrap());
+}
+
+/// A commit without a file.
+fn empty_commit(store: &Store<Disk>, message: &str) -> Commit {
+    let snapshot = store.put_snapshot(&Snapshot::default()).unwrap().id;
+    Commit::new([], snapshot, "me", message, TIME)
 }
 
 fn reserve(run: &mut Run) {

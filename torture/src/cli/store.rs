@@ -132,6 +132,22 @@ Example: plugpull store remote /tmp/store
          plugpull store remote /tmp/store origin https://host/store
          plugpull store remote /tmp/store origin --remove")]
     Remote(RemoteArgs),
+    /// Restore all files of a branch or commit to a directory and set HEAD, all of it or nothing
+    #[command(after_help = "\
+Example: plugpull store checkout /tmp/store work --branch main
+         plugpull store checkout /tmp/store work --commit sha256:...
+         plugpull store checkout /tmp/store --abandon")]
+    Checkout(CheckoutArgs),
+    /// End the merge in progress with a commit: its branch moves there, or nothing happens
+    #[command(after_help = "Example: plugpull store conclude-merge /tmp/store main sha256:...")]
+    ConcludeMerge {
+        /// The store's directory
+        dir: PathBuf,
+        /// The branch that is merged into
+        branch: String,
+        /// The commit that ends the merge
+        commit: String,
+    },
     /// Show, begin or end the rebase in progress
     #[command(after_help = "\
 Example: plugpull store rebase-state /tmp/store
@@ -267,6 +283,26 @@ pub struct MergeStateArgs {
     /// Whatever is in progress, also something unreadable
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `plugpull store checkout`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["branch", "commit", "abandon"])))]
+pub struct CheckoutArgs {
+    /// The store's directory
+    pub dir: PathBuf,
+    /// Where the files go; what is there and not in the commit stays
+    #[arg(required_unless_present = "abandon")]
+    pub work: Option<PathBuf>,
+    /// A branch; HEAD names it afterwards
+    #[arg(long)]
+    pub branch: Option<String>,
+    /// A commit; HEAD names it afterwards
+    #[arg(long)]
+    pub commit: Option<String>,
+    /// Give up an operation that can never be finished, as its directory is gone
+    #[arg(long, conflicts_with = "work")]
+    pub abandon: bool,
 }
 
 /// Arguments of `plugpull store config`.

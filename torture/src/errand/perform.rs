@@ -8,12 +8,12 @@ use std::path::Path;
 
 use faultfs::{Fs, RealFs};
 use plugpull_store::{
-    Branch, Claim, Commit, Error, Known, MergeState, ObjectId, PackAccess, PackKey, Pin,
+    Branch, Claim, Commit, Error, Head, Known, MergeState, ObjectId, PackAccess, PackKey, Pin,
     RebaseState, Result, Snapshot, Store, Ttl,
 };
 
 use super::Errand;
-use super::seen::{address, restored, session, work_of_merge, work_of_rebase};
+use super::seen::{address, checked_out, remote, restored, session, work_of_merge, work_of_rebase};
 use crate::workload::Work;
 
 /// In so many log records of one life a checkpoint is written and what it covers is dropped.
@@ -39,6 +39,8 @@ pub fn perform<F: Fs>(
         Errand::Rebase => rebase(store, work),
         Errand::Reserve => reserve(store, work),
         Errand::Log => log(store, work),
+        Errand::Config => config(store, work),
+        Errand::Checkout => checkout(store, work, desk),
     }?;
     Ok(None)
 }
@@ -49,6 +51,16 @@ fn restore<F: Fs>(store: &Store<F>, work: Work, desk: &Path) -> Result<()> {
     let id = store.put(work.message().as_bytes())?.id;
     let _receipt = store.restore(&id, &restored(desk), work.n % 2 == 1)?;
     Ok(())
+}
+
+fn config<F: Fs>(store: &Store<F>, work: Work) -> Result<()> {
+    store.set_remote(&remote(work.slot), &work.message(), Known::Any).map(drop)
+}
+
+fn checkout<F: Fs>(store: &Store<F>, work: Work, desk: &Path) -> Result<()> {
+    let pin = store.pin()?;
+    let commit = commit_of(store, &pin, work)?;
+    store.checkout(&Head::Detached(commit), &checked_out(desk)).map(drop)
 }
 
 /// A commit on no branch that no other errand makes; nothing is to collect it while the pin is held.

@@ -28,6 +28,7 @@ pub fn seen(
 ) -> std::result::Result<Seen, Failure> {
     match of_store(store, errand, slot) {
         Ok(Some(seen)) => Ok(seen),
+        Ok(None) if errand == Errand::Checkout => work_in(&checked_out(desk).join("work")),
         Ok(None) => work_in(&restored(desk)),
         Err(error @ (Error::Corrupt { .. } | Error::WrongKind { .. })) => {
             Ok(Err(error.to_string()))
@@ -40,7 +41,11 @@ pub fn seen(
 fn of_store(store: &Store, errand: Errand, slot: u32) -> Result<Option<Seen>> {
     let own = |seen: Seen| seen.map(|work| work.filter(|work| work.slot == slot));
     Ok(Some(match errand {
-        Errand::Restore => return Ok(None),
+        Errand::Restore | Errand::Checkout => return Ok(None),
+        Errand::Config => {
+            let found = store.remotes()?.remove(&remote(slot));
+            found.map(|text| said(text.as_bytes())).transpose()
+        }
         Errand::Pack => Ok(None),
         Errand::Merge => own(store.merge_state()?.as_ref().map(work_of_merge).transpose()),
         Errand::Rebase => own(store.rebase_state()?.as_ref().map(work_of_rebase).transpose()),
@@ -52,6 +57,16 @@ fn of_store(store: &Store, errand: Errand, slot: u32) -> Result<Option<Seen>> {
 /// Where a writer restores to.
 pub(super) fn restored(desk: &Path) -> PathBuf {
     desk.join("restored")
+}
+
+/// Where a writer checks out to.
+pub(super) fn checked_out(desk: &Path) -> PathBuf {
+    desk.join("checked-out")
+}
+
+/// A writer's remote.
+pub(super) fn remote(slot: u32) -> String {
+    format!("writer-{slot}")
 }
 
 /// What a writer reserves.

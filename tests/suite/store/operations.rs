@@ -1,0 +1,104 @@
+//! Checkouts and ends of merges: what they change, what they leave, and who finishes them.
+//!
+//! Power cuts, kills and failing calls are for the workload `operations`.
+
+use std::fs;
+use std::path::Path;
+
+use plugpull_store::{Commit, Error, Expected, Head, Known, MergeState, ObjectId, Snapshot, Store};
+
+use crate::scratch::{Scratch, branch, commit};
+
+/// A commit of files that hold their names.
+fn commit_of(store: &Store, names: &[&str]) -> ObjectId {
+    let file = |name: &&str| (name.to_string(), store.put(name.as_bytes()).unwrap().id);
+    let snapshot = Snapshot::of(names.iter().map(file)).unwrap();
+    let snapshot = store.put_snapshot(&snapshot).unwrap().id;
+    store.put_commit(&Commit::new([], snapshot, "me", names.join(" "), 0)).unwrap().id
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let files = crate::scratch::files_below(dir).into_iter();
+    files.map(|path| path.strip_prefix(dir).unwrap().display().to_string()).collect()
+}
+
+#[test]
+fn a_checkout_brings_its_files_and_takes_those_of_the_one_before() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let [one, two] = [&["a", "deep/b"][..], &["a", "c"]].map(|names| commit_of(&store, names));
+    let _ = store.update_branch(&branch("main"), two, Expected::Absent).unwrap();
+    let desk = scratch.beside("desk");
+    let _ = store.checkout(&Head::Detached(one), &desk).unwrap().unwrap();
+    fs::write(desk.join("mine"), "not the store's").unwrap();
+    assert_eq!(files(&desk), ["a", "deep/b", "mine"]);
+    let to = Head::Branch(branch("main"));
+    let _ = store.checkout(&to, &desk).unwrap().unwrap();
+    assert_eq!(files(&desk), ["a", "c", "mine"]);
+    assert_eq!((store.head().unwrap(), files(&scratch.layout().operations()).len()), (Some(to), 0));
+    assert_eq!(store.checkout(&Head::Branch(branch("none")), &desk).unwrap(), None);
+    scratch.assert_clean();
+}
+
+#[test]
+fn what_could_not_be_done_is_done_by_the_next_open() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let one = commit_of(&store, &["a", "deep/b"]);
+    let desk = scratch.beside("desk");
+    fs::create_dir(&desk).unwrap();
+    fs::write(desk.join("deep"), "in the way").unwrap();
+    assert!(store.checkout(&Head::Detached(one), &desk).is_err());
+    let unfinished = scratch.open().recovery().unfinished.clone();
+    assert!(unfinished.is_some_and(|why| why.contains("deep")));
+    fs::remove_file(desk.join("deep")).unwrap();
+    let store = scratch.open();
+    assert!(store.recovery().operation);
+    assert_eq!(store.head().unwrap(), Some(Head::Detached(one)));
+    assert_eq!(files(&desk), ["a", "deep/b"]);
+    assert!(!scratch.open().recovery().operation);
+    scratch.assert_clean();
+}
+
+#[test]
+fn what_can_never_be_done_is_given_up() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let one = commit_of(&store, &["a"]);
+    let desk = scratch.beside("desk");
+    fs::write(&desk, "no directory").unwrap();
+    assert!(store.checkout(&Head::Detached(one), &desk).is_err());
+    assert!(store.checkout(&Head::Detached(one), &scratch.beside("other")).is_err());
+    assert!(store.abandon_operation().unwrap());
+    assert!(!store.abandon_operation().unwrap());
+    let _ = store.checkout(&Head::Detached(one), &scratch.beside("other")).unwrap().unwrap();
+    scratch.assert_clean();
+}
+
+#[test]
+fn a_merge_ends_with_its_commit_or_goes_on() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&store, name));
+    let main = branch("main");
+    let _ = store.update_branch(&main, ours, Expected::Absent).unwrap();
+    let state = MergeState {
+        base_commit: ours,
+        ours_commit: ours,
+        theirs_commit: theirs,
+        conflict_paths: [].into(),
+        other_branch: None,
+    };
+    let none = store.conclude_merge(&main, end, &state).unwrap_err();
+    assert!(matches!(none, Error::StateConflict { .. }), "{none}");
+    let _ = store.write_merge_state(&state, Known::Absent).unwrap();
+    let _ = store.update_branch(&main, theirs, Expected::At(ours)).unwrap();
+    let moved = store.conclude_merge(&main, end, &state).unwrap_err();
+    assert!(matches!(moved, Error::RefConflict { .. }), "{moved}");
+    assert_eq!(store.merge_state().unwrap().as_ref(), Some(&state));
+    let _ = store.update_branch(&main, ours, Expected::At(theirs)).unwrap();
+    let _ = store.conclude_merge(&main, end, &state).unwrap();
+    assert_eq!(store.merge_state().unwrap(), None);
+    assert_eq!(store.read_branch(&main).unwrap(), Some(end));
+    scratch.assert_clean();
+}
