@@ -224,7 +224,7 @@ mod tests {
             let near = |found: u64, parts: usize, of: usize| {
                 let rank = (sorted.len() * parts).div_ceil(of).max(1);
                 let exact = sorted[rank - 1];
-                found.abs_diff(exact) as f64 <= 0.001 * exact as f64 + 1.0
+                as_f64(found.abs_diff(exact)) <= 0.001 * as_f64(exact) + 1.0
             };
             prop_assert!(near(summary.p50_ns, 50, 100));
             prop_assert!(near(summary.p90_ns, 90, 100));

@@ -60,14 +60,12 @@ impl Gives {
     /// The same in words.
     pub fn words(self) -> String {
         let power_cut = match self.power_cut {
-            PowerCut::Nothing => "lost or torn by a power cut",
-            PowerCut::Content => {
-                "bytes survive a power cut, the name where the file system adds it"
-            }
+            PowerCut::Nothing => "survives a kill; a power cut may lose or tear it",
+            PowerCut::Content => "survives a power cut, the name if the file system adds it",
             PowerCut::OldOrNew => "old or new after a power cut",
             PowerCut::New => "survives a power cut",
         };
-        format!("survives a kill, {power_cut}{}", if self.atomic { ", atomic" } else { "" })
+        format!("{power_cut}{}", if self.atomic { "; atomic" } else { "" })
     }
 }
 

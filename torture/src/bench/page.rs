@@ -61,7 +61,7 @@ fn head(bench: &Bench, headline: &str) -> String {
          <span class=\"sign\" aria-hidden=\"true\">{sign}</span>\n<div>\n<h1 id=\"headline\">{}</h1>\n\
          <p>{}</p>\n<dl class=\"facts\">\n",
         escaped(headline),
-        escaped(&bench.machine.dir),
+        escaped(&place(bench)),
     );
     for (about, figure) in [
         ("cases", bench.cases.len().to_string()),
@@ -84,12 +84,18 @@ fn head(bench: &Bench, headline: &str) -> String {
     html
 }
 
+/// On what, in a line.
+fn place(bench: &Bench) -> String {
+    let device = bench.machine.device.as_ref().map(|device| format!(" on {}", device.name));
+    format!("{}{}", bench.machine.file_system(), device.unwrap_or_default())
+}
+
 fn advised(advice: &[Advice]) -> String {
     if advice.is_empty() {
         return String::new();
     }
     let mut html =
-        "<section class=\"subject\">\n<h2>Cheapest for what was asked</h2>\n<ul>\n".to_owned();
+        "<section class=\"subject\">\n<h2>Cheapest for what was asked</h2>\n<ul class=\"advice\">\n".to_owned();
     for Advice { size: at, enough } in advice {
         let told =
             enough.first().map_or("no strategy that was measured gives that".to_owned(), |best| {
@@ -131,7 +137,9 @@ fn table(cases: &[&Case]) -> String {
         let _ = write!(html, "<th scope=\"col\" class=\"n\">{head}");
     }
     html.push_str("</tr></thead>\n<tbody>\n");
-    cases.iter().for_each(|case| row(&mut html, case));
+    for case in cases {
+        row(&mut html, case);
+    }
     let _ = writeln!(html, "</tbody>\n</table>\n</div>\n<p class=\"control\">{LETTERS}</p>");
     html
 }
@@ -141,7 +149,7 @@ fn row(html: &mut String, case: &Case) {
     let maybe = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time);
     let interval = figures.median_interval_ns;
     let interval = interval.map_or("-".to_owned(), |(a, b)| format!("{}..{}", time(a), time(b)));
-    let cells = [
+    let figures_told = [
         format!("<code>{}</code>", case.gives.letters()),
         format!("<b>{}</b>", time(figures.p50_ns)),
         interval,
@@ -152,9 +160,9 @@ fn row(html: &mut String, case: &Case) {
         rate(figures.items_per_second),
         bandwidth(figures.bytes_per_second),
     ];
-    let (name, calls) = (escaped(&name(case)), escaped(&case.calls));
-    let _ = write!(html, "<tr><th scope=\"row\">{name}<small>{calls}</small>");
-    for cell in cells {
+    let (title, calls) = (escaped(&name(case)), escaped(&case.calls));
+    let _ = write!(html, "<tr><th scope=\"row\">{title}<small>{calls}</small>");
+    for cell in figures_told {
         let _ = write!(html, "<td class=\"n\">{cell}");
     }
     html.push_str("</tr>\n");

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::figures::as_f64;
 use super::result::{Bench, Case};
-use super::words::{size, time};
+use super::words::{mark, size};
 
 /// Columns of the scale.
 const WIDTH: usize = 64;
@@ -63,15 +63,15 @@ pub fn write(out: &mut impl Write, bench: &Bench) -> io::Result<()> {
     let cases: Vec<_> = bench.cases.iter().filter(|case| case.size == shown).collect();
     let Some(scale) = Scale::around(cases.iter().copied()) else { return Ok(()) };
     writeln!(out, "\n{}: how long the runs take; | is the median, # where most are", size(shown))?;
-    writeln!(out, "{:24} {}", "", axis(scale))?;
-    cases.iter().try_for_each(|case| writeln!(out, "{:<24} {}", case.strategy, line(scale, case)))
+    writeln!(out, "{:26} {}", "", axis(scale))?;
+    cases.iter().try_for_each(|case| writeln!(out, "{:<26} {}", case.strategy, line(scale, case)))
 }
 
 fn axis(scale: Scale) -> String {
     let mut axis = String::new();
     for ns in scale.marks() {
         let column = scale.column(ns);
-        let label = time(ns).replace(".00", "");
+        let label = mark(ns);
         if column < axis.len() + usize::from(!axis.is_empty()) {
             continue;
         }

@@ -243,7 +243,7 @@ mod tests {
     fn who_asks_for_an_end_gets_it() {
         let dir = tempfile::tempdir().unwrap();
         let scratch = Scratch::new(dir.path()).unwrap();
-        let measured = measure(&plan(Duration::from_secs(60)), &scratch, &Stop::asked_already());
+        let measured = measure(&plan(Duration::from_mins(1)), &scratch, &Stop::asked_already());
         assert!(matches!(measured.ended, Some(Ended::Interrupted)));
         assert_eq!(measured.rounds, 0);
     }

@@ -38,7 +38,7 @@ fn table(out: &mut impl Write, bench: &Bench, at: usize) -> io::Result<()> {
     let title = size(at);
     writeln!(
         out,
-        "{title:<24} gives {:>8} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
+        "{title:<28} gives {:>8} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
         "p50", "95% interval", "p90", "p99", "p99.9", "max", "items/s", "bytes/s"
     )?;
     bench.cases.iter().filter(|case| case.size == at).try_for_each(|case| row(out, case))
@@ -51,7 +51,7 @@ fn row(out: &mut impl Write, case: &Case) -> io::Result<()> {
     let interval = interval.map_or_else(|| "-".to_owned(), |(a, b)| between(a, b));
     writeln!(
         out,
-        "  {:<22} {:<5} {:>8} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
+        "  {:<26} {:<5} {:>8} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
         name(case),
         case.gives.letters(),
         time(figures.p50_ns),
@@ -120,7 +120,7 @@ pub fn advice(out: &mut impl Write, asked: &Asked, advice: &[Advice]) -> io::Res
             let told = if other.as_cheap { "not told apart" } else { "costs more" };
             writeln!(
                 out,
-                "  {:<24} {:>8} an item, {told}",
+                "  {:<26} {:>8} an item, {told}",
                 other.strategy,
                 time_of(other.item_ns)
             )?;
@@ -133,7 +133,7 @@ pub fn advice(out: &mut impl Write, asked: &Asked, advice: &[Advice]) -> io::Res
 pub fn compared(out: &mut impl Write, compared: &[Compared], alone: &[String]) -> io::Result<()> {
     writeln!(
         out,
-        "{:<24} {:>8} {:>9} {:>9} {:>7} {:>15}",
+        "{:<26} {:>8} {:>9} {:>9} {:>7} {:>15}",
         "strategy", "size", "A p50", "B p50", "B by A", "95% interval"
     )?;
     for pair in compared {
@@ -142,7 +142,7 @@ pub fn compared(out: &mut impl Write, compared: &[Compared], alone: &[String]) -
             interval.map_or("-".to_owned(), |(low, high)| format!("{low:.2}..{high:.2}"));
         writeln!(
             out,
-            "{:<24} {:>8} {:>9} {:>9} {:>7.2} {:>15}  {}",
+            "{:<26} {:>8} {:>9} {:>9} {:>7.2} {:>15}  {}",
             pair.strategy,
             size(pair.size),
             time(pair.a_ns),
@@ -182,8 +182,8 @@ mod tests {
             .push(Warning { rule: "memory".to_owned(), text: "tmpfs is memory".to_owned() });
         let told = text(|out| bench(out, &result));
         for part in [
-            "4 KiB                    gives      p50",
-            "  append/none            k--    1.00 us     900 ns..1.10 us  2.00 us  3.00 us        -  4.00 us    1.00M  4096 MB/s",
+            "4 KiB                        gives      p50",
+            "  append/none                k--    1.00 us     900 ns..1.10 us  2.00 us  3.00 us        -  4.00 us    1.00M  4096 MB/s",
             "batch/syncfs of 16",
             "PARTIAL: ended by a signal; what stands above is of 10 rounds",
             "WARNING: tmpfs is memory",
@@ -203,7 +203,7 @@ mod tests {
             ),
             "{told}"
         );
-        assert!(told.contains("append/o_dsync             200 us an item, costs more"), "{told}");
+        assert!(told.contains("append/o_dsync               200 us an item, costs more"), "{told}");
         let (pairs, alone) = compare(&result, &result);
         let told = text(|out| compared(out, &pairs, &alone));
         assert!(told.contains("1.00") && told.contains("not told apart"), "{told}");

@@ -17,6 +17,11 @@ pub fn time_of(ns: f64) -> String {
     format!("{} {name}", three_digits(ns / unit))
 }
 
+/// A power of ten, as a scale has it.
+pub fn mark(ns: u64) -> String {
+    time(ns).replace(".00 ", " ").replace(".0 ", " ")
+}
+
 /// Bytes in units of 1024, as people choose them.
 pub fn size(bytes: usize) -> String {
     match bytes {
@@ -73,6 +78,7 @@ mod tests {
             ["512 B", "4 KiB", "64 KiB", "1 MiB", "1000 B"]
         );
         assert_eq!([0.5, 12.0, 4_321.0, 2.5e6].map(rate), ["0.50", "12.0", "4.32k", "2.50M"]);
+        assert_eq!([1_000, 10_000, 100_000].map(mark), ["1 us", "10 us", "100 us"]);
         assert_eq!(bandwidth(2.5e6), "2.50 MB/s");
         assert_eq!(bandwidth(3.2e9), "3200 MB/s");
     }

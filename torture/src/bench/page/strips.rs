@@ -9,7 +9,7 @@ use crate::bench::figures::as_f64;
 use crate::bench::plot::Scale;
 use crate::bench::result::Case;
 use crate::bench::table::name;
-use crate::bench::words::time;
+use crate::bench::words::{mark, time};
 use crate::report::check::html::escaped;
 
 /// Units across and up of a strip.
@@ -24,7 +24,9 @@ pub(super) fn html(cases: &[&Case]) -> String {
                     <div class=\"strips\">\n"
         .to_owned();
     axis(&mut html, scale);
-    cases.iter().for_each(|case| strip(&mut html, scale, case));
+    for case in cases {
+        strip(&mut html, scale, case);
+    }
     html.push_str("</div>\n");
     html
 }
@@ -33,7 +35,7 @@ fn axis(html: &mut String, scale: Scale) {
     html.push_str("<div class=\"axis\"><p></p><div>");
     for ns in scale.marks() {
         let left = 100.0 * scale.place(ns);
-        let label = time(ns).replace(".00", "");
+        let label = mark(ns);
         let _ = write!(html, "<span style=\"left:{left:.1}%\">{label}</span>");
     }
     html.push_str("</div><p></p></div>\n");

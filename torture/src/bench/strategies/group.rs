@@ -64,7 +64,7 @@ impl Strategy for Group {
         let work = || {
             thread::scope(|scope| {
                 let threads: Vec<_> = (0..self.site.threads).map(|_| scope.spawn(write)).collect();
-                let ended = threads.into_iter().map(|thread| thread.join());
+                let ended = threads.into_iter().map(thread::ScopedJoinHandle::join);
                 let fell = |_| Err(io::Error::other("a thread of the group panicked"));
                 ended.map(|ended| ended.unwrap_or_else(fell)).collect::<io::Result<Vec<_>>>()
             })

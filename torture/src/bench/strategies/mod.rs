@@ -159,13 +159,13 @@ pub const ALL: [Known; 27] = {
         ),
         known(
             "tmpfile/fsync",
-            "open O_TMPFILE, write, fsync, linkat",
+            "open O_TMPFILE, write, fsync, linkat (new names only)",
             Gives::ORDERED,
             K::Nameless(false),
         ),
         known(
             "tmpfile/fsync+dirsync",
-            "open O_TMPFILE, write, fsync, linkat, fsync of the directory",
+            "open O_TMPFILE, write, fsync, linkat (new names only), fsync of the directory",
             Gives::ALL,
             K::Nameless(true),
         ),
@@ -219,12 +219,12 @@ mod tests {
     fn a_file_that_is_full_begins_anew() {
         for kind in [Place::End, Place::Over, Place::Allocated] {
             let dir = tempfile::tempdir().unwrap();
-            let size = 1 << 20;
-            let site = Site { dir: dir.path().to_owned(), size, batch: 1, threads: 1 };
+            let dir_of_it = dir.path().to_owned();
+            let site = Site { dir: dir_of_it, size: 1 << 20, batch: 1, threads: 1 };
             let mut strategy = InPlace::new(&site, kind, Barrier::None);
             strategy.prepare().unwrap();
             assert_eq!(strategy.burst(20, &Stop::default()).unwrap().runs.len(), 20);
-            let len = std::fs::metadata(dir.path().join("file")).unwrap().len();
+            let len = Barrier::None.open(&dir.path().join("file")).unwrap().metadata().unwrap().len();
             assert!(len <= 16 << 20, "{len}");
         }
     }
