@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # command:package
-wanted=(sqlite3:sqlite3 git:git gcc:gcc python3:python3 fusermount3:fuse3 chromium:chromium xmllint:libxml2-utils)
+wanted=(sqlite3:sqlite3 git:git gcc:gcc python3:python3 fusermount3:fuse3 chromium:chromium xmllint:libxml2-utils fio:fio)
 lacking=()
 for pair in "${wanted[@]}"; do
     command -v "${pair%%:*}" > /dev/null || lacking+=("${pair#*:}")

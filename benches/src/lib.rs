@@ -8,6 +8,7 @@
 //! when a limit is exceeded. Where the disk is: `PLUGPULL_BENCH_DIR`.
 //!
 //! Not for what fsync costs on a disk: that is `plugpull bench`.
+#![forbid(unsafe_code)]
 
 pub mod budget;
 mod calls;

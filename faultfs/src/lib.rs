@@ -62,6 +62,8 @@ mod order;
 mod real;
 #[cfg(feature = "sim")]
 mod sim;
+#[cfg(feature = "system")]
+mod system;
 #[cfg(feature = "sim")]
 mod time;
 #[cfg(feature = "sim")]
@@ -94,6 +96,8 @@ pub use order::{Change, Changes, Effect, EffectId, PersistOrder};
 pub use real::{RealFile, RealFs};
 #[cfg(feature = "sim")]
 pub use sim::{SimFile, SimFs};
+#[cfg(feature = "system")]
+pub use system::{Chain, sync_file_range};
 #[cfg(feature = "sim")]
 pub use trace::{Event, Notes, Trace, TraceError, TraceReader, TraceWriter};
 pub use watch::{Call, CallKind, Watched, WatchedFile, Watcher};

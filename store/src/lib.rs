@@ -36,6 +36,7 @@
 //!
 //! It is a subject to be tortured and a place to show how durable writes are done, not a version
 //! control system: no merging of files, and no network but for packs on their way (feature `s3`). Known limits stand in docs/limits.md.
+#![forbid(unsafe_code)]
 
 mod atomic;
 mod audit;

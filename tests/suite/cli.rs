@@ -175,6 +175,7 @@ fn help_shows_the_exit_codes_and_every_command_an_example() {
         "ctl save",
         "ctl status",
         "ctl unmount",
+        "bench",
         "store init",
         "store put",
         "store get",

@@ -11,6 +11,7 @@
 mod any_program;
 mod bad_input;
 mod baseline;
+mod bench;
 mod brute_force;
 mod by_hand;
 mod check;

@@ -57,9 +57,11 @@ fn a_file_can_be_held_in_the_head() {
 
 #[test]
 fn unsafe_code_and_silent_lints_do_not_occur() {
-    let here = Path::new("tests/suite/tidy.rs");
+    // The one file that makes system calls nobody else offers.
+    let excepted = ["tests/suite/tidy.rs", "faultfs/src/system.rs"].map(Path::new);
     let loud = sources().into_iter().filter(|(path, text)| {
-        path != here && (text.contains("#[allow(") || text.contains("unsafe "))
+        !excepted.contains(&path.as_path())
+            && (text.contains("#[allow(") || text.contains("unsafe "))
     });
     assert_none("`allow` or `unsafe`", loud.map(|(path, _)| path));
 }

@@ -1,5 +1,6 @@
 //! Arguments: what the command line may say, and nothing of what it means.
 
+mod bench;
 mod explore;
 mod inject;
 mod manual;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
 
+pub use bench::BenchArgs;
 pub use explore::ExploreArgs;
 pub use inject::InjectArgs;
 pub use manual::{CompletionsArgs, ManArgs};
@@ -127,6 +129,17 @@ Example: plugpull explore run.plug --checker ./verify --tier 3 --budget 10m
          plugpull explore --store
          plugpull explore --store --workload cas-race --size 8 --model ext4 --tier 3 --budget 10m")]
     Explore(ExploreArgs),
+    /// Measure what durability costs on the disk of a directory, for each way of writing
+    #[command(after_help = "\
+Example: plugpull bench /var/lib/app
+         plugpull bench --only 'append/*' --size 4K --budget 10s --json before.json --html before.html
+         plugpull bench --advise power-cut,atomic,group=16 --batch 16
+         plugpull bench --compare before.json after.json
+
+A directory of its own is made in DIR and removed at the end. Each strategy has its turn in each round, so that what
+drifts hits all alike. Ctrl-C ends it with what was measured until then, and exit code 130; a disk that fills up does
+with 96. Figures that cannot be those of a disk come with a warning. `--from FILE` shows a result that was kept.")]
+    Bench(BenchArgs),
     /// Explain the persistence models: what a crash may lose, reorder or tear
     #[command(after_help = "\
 Example: plugpull models

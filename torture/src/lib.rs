@@ -45,6 +45,7 @@
 //!
 //! A program that makes its system calls itself, in whatever language, runs on a mounted disk:
 //! `Explore::new("app").program(&command).check(|dir, marks| ..)`. [`mod@test`] has more.
+#![forbid(unsafe_code)]
 
 /// The Rust of the guide compiles.
 #[cfg(doctest)]
@@ -53,6 +54,8 @@ mod guide {}
 
 pub mod audit_command;
 pub mod baseline;
+pub mod bench;
+pub mod bench_command;
 mod campaign;
 pub mod check;
 pub mod check_command;
@@ -144,6 +147,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor_command::run(args),
         Command::Mount(args) => mount_command::run(args),
         Command::Ctl(args) => ctl_command::run(args),
+        Command::Bench(args) => bench_command::run(args),
         Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
         Command::Store(command) => store_command::run(command),

@@ -100,7 +100,7 @@ impl Reports {
 }
 
 /// The path of a file that can be written, or why it cannot and what to do.
-fn writable(path: &Path) -> Result<PathBuf, String> {
+pub(crate) fn writable(path: &Path) -> Result<PathBuf, String> {
     // A link stays one: what it leads to is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if path.is_dir() {
@@ -128,7 +128,7 @@ fn directory(path: &Path) -> &Path {
 }
 
 /// Puts a file there, or leaves what was there.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = directory(path);
     // As any file is made: the mask of the process says who may read it.
     let mode = Permissions::from_mode(0o666);

@@ -16,13 +16,15 @@ use indicatif::HumanCount;
 use crate::exit::Exit;
 use crate::outcome::{Outcome, SearchedTold, counted};
 
-use self::part::{attribute, escaped};
+use self::part::attribute;
+pub(crate) use self::part::escaped;
 use super::Report;
 use super::human::verdict;
 use super::words::{Count, headline, headline_of, lacking};
 
 const PAGE: &str = include_str!("html/page.html");
-const STYLE: &str = include_str!("html/page.css");
+/// The style of the pages.
+pub(crate) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// The page.
@@ -42,7 +44,7 @@ pub fn text(report: &Report) -> String {
 }
 
 /// A template with its parts; what is filled in is not looked at again.
-fn filled(template: &str, parts: &[(&str, String)]) -> String {
+pub(crate) fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let size = parts.iter().map(|(_, part)| part.len()).sum::<usize>();
     let mut page = String::with_capacity(template.len() + size);
     let mut rest = template;

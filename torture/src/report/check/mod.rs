@@ -2,7 +2,7 @@
 //!
 //! Everything is told from [`Outcome`]s, so each form tells the same. A new form is a new file here.
 
-mod files;
+pub(crate) mod files;
 pub mod github;
 pub mod html;
 pub mod human;

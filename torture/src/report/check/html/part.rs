@@ -5,7 +5,7 @@
 use crate::report::check::words::visible;
 
 /// A text between tags.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let text = visible(text);
     let mut html = String::with_capacity(text.len() + 16);
     for c in text.chars() {
