@@ -34,4 +34,6 @@ step cargo run --quiet --locked --release -p plugpull-tests --bin plugpull-subje
 step cargo clippy --locked -p plugpull-store --features s3 --all-targets -- -D warnings
 # Large programs under `plugpull check`, and how much memory they take.
 step ci/scale.sh
+# What durability costs on this machine's disk.
+plugpull bench "${TMPDIR:-/tmp}" --budget 3m
 step cargo bench --locked -p plugpull-benches --no-fail-fast

@@ -113,6 +113,7 @@ fn count_of(result: i32) -> io::Result<usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests need a file that cannot be written")]
 mod tests {
     use std::io::Read;
 

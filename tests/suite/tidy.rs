@@ -71,6 +71,7 @@ fn what_the_documents_link_to_is_there() {
     let documents = [
         "README.md",
         "CHANGELOG.md",
+        "docs/bench.md",
         "docs/design.md",
         "docs/findings.md",
         "docs/formats.md",

@@ -206,7 +206,10 @@ mod tests {
     #[test]
     fn what_no_medium_can_do_is_told() {
         assert_eq!(on("ext4", Some(disk(true)), &ORDINARY), ["faster-than-medium"]);
-        assert_eq!(on("ext4", Some(disk(false)), &[("overwrite/fsync", 12_000)]), ["faster-than-medium"]);
+        assert_eq!(
+            on("ext4", Some(disk(false)), &[("overwrite/fsync", 12_000)]),
+            ["faster-than-medium"]
+        );
         assert_eq!(on("ext4", Some(disk(false)), &[("overwrite/fsync", 2_000)]), ["nothing-kept"]);
         // A batch shares its wait, and without a barrier there is none.
         assert_eq!(

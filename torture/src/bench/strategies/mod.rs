@@ -224,7 +224,8 @@ mod tests {
             let mut strategy = InPlace::new(&site, kind, Barrier::None);
             strategy.prepare().unwrap();
             assert_eq!(strategy.burst(20, &Stop::default()).unwrap().runs.len(), 20);
-            let len = Barrier::None.open(&dir.path().join("file")).unwrap().metadata().unwrap().len();
+            let len =
+                Barrier::None.open(&dir.path().join("file")).unwrap().metadata().unwrap().len();
             assert!(len <= 16 << 20, "{len}");
         }
     }
