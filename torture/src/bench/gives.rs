@@ -60,7 +60,7 @@ impl Gives {
     /// The same in words.
     pub fn words(self) -> String {
         let power_cut = match self.power_cut {
-            PowerCut::Nothing => "survives a kill; a power cut may lose or tear it",
+            PowerCut::Nothing => "survives a kill only",
             PowerCut::Content => "survives a power cut, the name if the file system adds it",
             PowerCut::OldOrNew => "old or new after a power cut",
             PowerCut::New => "survives a power cut",
