@@ -10,7 +10,7 @@ use crate::program::plugpull;
 const SEED: &str = "1";
 
 /// Twice as many as there are calls, so that each is hit.
-const KILLS: &str = "360";
+const KILLS: &str = "480";
 
 fn torture_with(bug: Option<&str>) -> crate::program::Ended {
     let mut args = vec!["torture", "--commits", "1000", "--kills", KILLS, "--seed", SEED];

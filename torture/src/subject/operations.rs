@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use faultfs::{Fs, SimFs};
-use plugpull_store::{Branch, Commit, Error, Head, MergeState, ObjectId, Result, Store};
+use plugpull_store::{Branch, Commit, Error, Head, MergeState, ObjectId, Result, Snapshot, Store};
 
 use super::look::Look;
 use super::marks::Mark;
@@ -91,7 +91,7 @@ impl<F: Fs> Writer<'_, F> {
 fn files_of<F: Fs>(store: &Store<F>, commit: &ObjectId) -> Result<Vec<(String, ObjectId)>> {
     let commit = store.read_commit(commit)?;
     let snapshot = commit.map(|found| store.read_snapshot(&found.snapshot)).transpose()?.flatten();
-    let files = snapshot.iter().flat_map(|found| found.files());
+    let files = snapshot.iter().flat_map(Snapshot::files);
     Ok(files.map(|(path, entry)| (path.to_owned(), entry.id)).collect())
 }
 

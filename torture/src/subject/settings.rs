@@ -21,15 +21,13 @@ impl<F: Fs> Writer<'_, F> {
             return Ok(());
         };
         let id = url.map(|url| self.journal.writing(url, Vec::new()));
-        self.change(what, id, || match url {
-            Some(url) => {
-                let url = String::from_utf8_lossy(url);
-                self.store.set_remote(name, &url, Known::Any).map(|receipt| receipt.reached)
-            }
-            None => {
+        self.change(what, id, || {
+            let Some(url) = url else {
                 let removed = self.store.remove_remote(name)?;
-                Ok(removed.map_or(Reached::Durable, |receipt| receipt.reached))
-            }
+                return Ok(removed.map_or(Reached::Durable, |receipt| receipt.reached));
+            };
+            let url = String::from_utf8_lossy(url);
+            self.store.set_remote(name, &url, Known::Any).map(|receipt| receipt.reached)
         })
     }
 }
