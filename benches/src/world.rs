@@ -125,6 +125,9 @@ pub struct World<F: Fs> {
 
 impl<F: Fs + Clone> World<F> {
     /// All that the operations need, below a directory that is there.
+    ///
+    /// # Panics
+    /// Where the disk does not take a directory.
     pub fn create(fs: F, dir: &Path) -> Result<Self> {
         let store = Store::init_on(fs.clone(), &dir.join("store"), Options::default())?;
         let blob = store.put(&[b'.'; LENGTH])?.id;
@@ -145,6 +148,9 @@ impl<F: Fs + Clone> World<F> {
     }
 
     /// Makes what the operation is given, outside the measured time.
+    ///
+    /// # Panics
+    /// Where the disk does not take a file.
     pub fn prepare(&self, operation: Operation) -> Input {
         if operation == Operation::Open {
             let temp = self.objects[0].with_file_name(".obj-tmp-1-1");
@@ -155,6 +161,9 @@ impl<F: Fs + Clone> World<F> {
     }
 
     /// The store's side.
+    ///
+    /// # Panics
+    /// Where the audit finds something, or a thread of a group panics.
     pub fn store(&self, operation: Operation, input: &Input) -> Result<()> {
         let Self { store, dir, .. } = self;
         let Input { number, text } = input;
