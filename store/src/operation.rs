@@ -221,14 +221,15 @@ impl<F: Fs> Store<F> {
         state: &MergeState,
     ) -> Result<Reached> {
         let moved = match self.update_branch(branch, to, Expected::At(from)) {
-            // It was moved, perhaps by one who died before the barrier; or it has gone on from there.
+            // It was moved, perhaps by one who died before the barrier.
             Err(Error::RefConflict { current, .. }) if current == Some(to) => {
                 self.update_branch(branch, to, Expected::At(to))?.reached
             }
-            // It has gone on, from there or past it: then nothing of this operation was done.
+            // It was moved, and has gone on from there.
             Err(Error::RefConflict { current: Some(tip), .. }) if self.is_behind(&to, tip)? => {
                 Reached::Durable
             }
+            // It has gone elsewhere: nothing of this operation was done, nor will be.
             Err(Error::RefConflict { .. }) => return Ok(Reached::Durable),
             moved => moved?.reached,
         };
@@ -274,11 +275,11 @@ impl<F: Fs> Store<F> {
         let mut dirs = BTreeSet::new();
         for path in paths {
             let path = work.join(path);
-            let gone = found(self.fs().unlink(&path)).at("remove", &path)?.is_none();
-            if !gone
-                || found(self.fs().metadata(parent(&path))).at("stat", parent(&path))?.is_some()
-            {
-                dirs.insert(parent(&path).to_owned());
+            let was_there = found(self.fs().unlink(&path)).at("remove", &path)?.is_some();
+            let dir = parent(&path);
+            // Also when it was not there: who removed it may have died before the barrier.
+            if was_there || found(self.fs().metadata(dir)).at("stat", dir)?.is_some() {
+                dirs.insert(dir.to_owned());
             }
         }
         let mut reached = Reached::Durable;

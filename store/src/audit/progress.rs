@@ -12,52 +12,41 @@ use super::ProblemKind;
 use super::walk::Auditor;
 use crate::coordination::{coordination_files, read_named};
 use crate::error::{Error, Result};
+use crate::id::ObjectId;
 use crate::lock::lock;
 use crate::merge::MergeState;
 use crate::operation::Operation;
 use crate::oplog::read_log;
 use crate::rebase::RebaseState;
 use crate::reservation::{Intent, Named, Reservation, file_name};
-use crate::sealed::read_sealed;
+use crate::sealed::{Sealed, read_sealed};
 use crate::state::State;
 use crate::time::Time;
 
 impl<F: Fs> Auditor<'_, F> {
+    /// Merges and rebases, and what a process that died was at, which the next open finishes.
     pub(super) fn in_progress(&self) -> Result<()> {
-        self.state::<MergeState>()?;
-        self.state::<RebaseState>()?;
-        self.operation()
+        self.sealed(&MergeState::path(self.layout), MergeState::commits)?;
+        self.sealed(&RebaseState::path(self.layout), RebaseState::commits)?;
+        self.sealed(&self.layout.pending_operation(), Operation::commits)
     }
 
-    /// What a process that died was at: the next open finishes it.
-    fn operation(&self) -> Result<()> {
-        let path = self.layout.pending_operation();
-        let read = || read_sealed::<F, Operation>(self.fs, &path);
+    /// A file that names commits, which must be there unless it has gone on meanwhile.
+    fn sealed<T: Sealed + PartialEq>(
+        &self,
+        path: &Path,
+        commits: impl Fn(&T) -> Vec<ObjectId>,
+    ) -> Result<()> {
+        let read = || read_sealed::<F, T>(self.fs, path);
         match read() {
             Ok(None) => {}
-            Ok(Some(operation)) => {
-                let unmoved = || matches!(read(), Ok(Some(now)) if now == operation);
-                for commit in operation.commits() {
-                    self.must_be_commit(&path, &commit, unmoved)?;
+            Ok(Some(found)) => {
+                let unmoved = || matches!(read(), Ok(Some(now)) if now == found);
+                for commit in commits(&found) {
+                    self.must_be_commit(path, &commit, unmoved)?;
                 }
             }
-            Err(e) => self.bad(ProblemKind::BadState, &path, e),
-        }
-        Ok(())
-    }
-
-    fn state<T: State>(&self) -> Result<()> {
-        let path = T::path(self.layout);
-        let read = || read_sealed::<F, T>(self.fs, &path);
-        match read() {
-            Ok(None) => {}
-            Ok(Some(state)) => {
-                let unmoved = || matches!(read(), Ok(Some(now)) if now == state);
-                for commit in state.commits() {
-                    self.must_be_commit(&path, &commit, unmoved)?;
-                }
-            }
-            Err(e) => self.bad(ProblemKind::BadState, &path, e),
+            Err(e) => self.bad(ProblemKind::BadState, path, e),
         }
         Ok(())
     }

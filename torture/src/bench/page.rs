@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 use super::advise::Advice;
 use super::gives::LETTERS;
 use super::result::{Bench, Case};
-use super::table::name;
-use super::words::{bandwidth, rate, size, time, time_of};
+use super::table::{cells, name};
+use super::words::{size, time, time_of};
 use crate::report::check::html::{STYLE, escaped, filled};
 
 const PAGE: &str = include_str!("page/page.html");
@@ -145,24 +145,11 @@ fn table(cases: &[&Case]) -> String {
 }
 
 fn row(html: &mut String, case: &Case) {
-    let figures = &case.figures;
-    let maybe = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time);
-    let interval = figures.median_interval_ns;
-    let interval = interval.map_or("-".to_owned(), |(a, b)| format!("{}..{}", time(a), time(b)));
-    let figures_told = [
-        format!("<code>{}</code>", case.gives.letters()),
-        format!("<b>{}</b>", time(figures.p50_ns)),
-        interval,
-        time(figures.p90_ns),
-        maybe(figures.p99_ns),
-        maybe(figures.p999_ns),
-        time(figures.max_ns),
-        rate(figures.items_per_second),
-        bandwidth(figures.bytes_per_second),
-    ];
+    let [gives, p50, rest @ ..] = cells(case);
+    let marked = [format!("<code>{gives}</code>"), format!("<b>{p50}</b>")];
     let (title, calls) = (escaped(&name(case)), escaped(&case.calls));
     let _ = write!(html, "<tr><th scope=\"row\">{title}<small>{calls}</small>");
-    for cell in figures_told {
+    for cell in marked.into_iter().chain(rest) {
         let _ = write!(html, "<td class=\"n\">{cell}");
     }
     html.push_str("</tr>\n");

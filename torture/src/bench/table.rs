@@ -45,24 +45,31 @@ fn table(out: &mut impl Write, bench: &Bench, at: usize) -> io::Result<()> {
 }
 
 fn row(out: &mut impl Write, case: &Case) -> io::Result<()> {
+    let name = name(case);
+    let [gives, p50, interval, p90, p99, p999, max, items, bytes] = cells(case);
+    writeln!(
+        out,
+        "  {name:<26} {gives:<5} {p50:>8} {interval:>19} {p90:>8} {p99:>8} {p999:>8} {max:>8} \
+         {items:>8} {bytes:>10}"
+    )
+}
+
+/// What it gives, and its figures as the heads of the tables have them.
+pub(super) fn cells(case: &Case) -> [String; 9] {
     let figures = &case.figures;
     let maybe = |ns: Option<u64>| ns.map_or_else(|| "-".to_owned(), time);
     let interval = figures.median_interval_ns;
-    let interval = interval.map_or_else(|| "-".to_owned(), |(a, b)| between(a, b));
-    writeln!(
-        out,
-        "  {:<26} {:<5} {:>8} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
-        name(case),
+    [
         case.gives.letters(),
         time(figures.p50_ns),
-        interval,
+        interval.map_or_else(|| "-".to_owned(), |(a, b)| between(a, b)),
         time(figures.p90_ns),
         maybe(figures.p99_ns),
         maybe(figures.p999_ns),
         time(figures.max_ns),
         rate(figures.items_per_second),
         bandwidth(figures.bytes_per_second),
-    )
+    ]
 }
 
 fn between(low: u64, high: u64) -> String {
