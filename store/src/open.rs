@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
@@ -170,7 +171,10 @@ impl<F: Fs> Store<F> {
         store.recovery.orphans = store.sweep(shards.temps)?;
         match store.finish_operation() {
             Ok(finished) => store.recovery.operation = finished,
-            Err(error) => store.recovery.unfinished = Some(error.to_string()),
+            Err(error) => {
+                store.recovery.unfinished = Some(error.to_string());
+                store.pins.stuck.store(true, Ordering::Relaxed);
+            }
         }
         let swept = store.sweep_packs_at_open()?;
         (store.recovery.packs, store.recovery.undeleted) = (swept.deleted, swept.failed);

@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use faultfs::{Access, Fs, FsFile, LockMode};
@@ -36,6 +37,8 @@ pub(crate) struct Pins<H> {
     gate: H,
     file: H,
     held: Mutex<Held>,
+    /// An operation was found that cannot be finished: pins do not try again.
+    pub(crate) stuck: AtomicBool,
 }
 
 /// How many pins are held, and what is known while that is not zero.
@@ -61,7 +64,7 @@ impl<H: FsFile> Pins<H> {
     pub(crate) fn open<F: Fs<File = H>>(fs: &F, layout: &Layout) -> Result<Self> {
         let open = |path: &Path| fs.open(path, Access::Read).at("open", path);
         let [gate, file] = [open(&layout.gate_lock())?, open(&layout.pin_lock())?];
-        Ok(Self { gate, file, held: Mutex::default() })
+        Ok(Self { gate, file, held: Mutex::default(), stuck: AtomicBool::new(false) })
     }
 
     /// Takes the flock, through the gate.
@@ -84,8 +87,21 @@ impl<F: Fs> Store<F> {
     }
 
     /// Takes a pin; waits while a garbage collection is deleting. If one was killed while it was
-    /// deleting, finishes its work first, so that nothing half deleted is built upon.
+    /// deleting, finishes its work first, so that nothing half deleted is built upon. So it does with an
+    /// operation over several files whose process died: done later, it would take back what comes now.
     pub fn pin(&self) -> Result<Pin<'_, F>> {
+        let first = self.held().pins == 0;
+        let pin = self.pin_as_it_is()?;
+        let stuck = &self.pins().stuck;
+        if first && !stuck.load(Ordering::Relaxed) {
+            // What cannot be finished stays recorded, and keeps nobody from writing.
+            stuck.store(self.finish_operation().is_err(), Ordering::Relaxed);
+        }
+        Ok(pin)
+    }
+
+    /// As [`Store::pin`], for those who see to the operation that was found themselves.
+    pub(crate) fn pin_as_it_is(&self) -> Result<Pin<'_, F>> {
         let pins = self.pins();
         let mut held = self.held();
         if held.pins == 0 {
