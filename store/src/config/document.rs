@@ -254,7 +254,7 @@ mod tests {
                 lines[chosen] = lines[chosen].replace(&format!("'{chosen}'"), "\"new\"");
             }
             let (found, expected) = (changed.to_string(), lines.concat());
-            // What was the last line's end when it was cut is not told.
+            // A last line that is changed gets an end.
             prop_assert_eq!(found.trim_end(), expected.trim_end());
             prop_assert!(found == expected || cut);
         }

@@ -1,10 +1,10 @@
 //! Taking something out of the settings, while the comments above it stay.
 //!
-//! `toml_edit` keeps a comment with the key or header below it, so that both would go: also the head of a
-//! file. Where there is one, a mark is put in place of what goes, and then the line of the mark is taken
+//! `toml_edit` keeps comments and blank lines with the key or header below them, so that both would go: also
+//! the head of a file. Where there are some, a mark is put in place of what goes, and then the line of the mark is taken
 //! out of the text. A comment beside what goes, and those within a table that goes, go with it.
 
-use toml_edit::{DocumentMut, Item, RawString, Table, value};
+use toml_edit::{DocumentMut, Item, Key, RawString, Table, value};
 
 use super::Config;
 use super::document::{bad, collect, parts, table_of};
@@ -17,22 +17,22 @@ impl Config {
             return Ok(false);
         }
         let keys = parts(key)?;
-        let (last, above) = keys.split_last().ok_or_else(|| bad("the key is empty".to_owned()))?;
+        let (last, tables) = keys.split_last().ok_or_else(|| bad("the key is empty".to_owned()))?;
         let mark = self.mark();
         let before = self.document.clone();
-        let table = table_of(self.document.as_table_mut(), above)?;
-        let commented = table.key(last.get()).and_then(|key| key.leaf_decor().prefix());
-        if commented.is_some_and(has_comment)
+        let table = table_of(self.document.as_table_mut(), tables)?;
+        let above = table.key(last.get()).and_then(|key| key.leaf_decor().prefix());
+        if above.is_some_and(|above| has(above, '\n'))
             && let Some(item) = table.get_mut(last.get())
         {
-            *item = value(&mark);
+            *item = value(mark.as_str());
             if let Some(rest) = without(&self.document.to_string(), &mark, 0) {
                 self.document = rest;
                 return Ok(true);
             }
             self.document = before;
         }
-        table_of(self.document.as_table_mut(), above)?.remove(last.get());
+        table_of(self.document.as_table_mut(), tables)?.remove(last.get());
         Ok(true)
     }
 
@@ -41,8 +41,10 @@ impl Config {
         let mark = self.mark();
         let table = self.document.get_mut(above).and_then(|above| above.get_mut(name));
         match table.and_then(Item::as_table_mut) {
-            Some(table) if table.is_dotted() => self.unset_all(&format!("{above}.{name}.")),
-            Some(table) if table.decor().prefix().is_some_and(has_comment) => {
+            Some(table) if table.is_dotted() => {
+                self.unset_all(&format!("{above}.{}.", Key::new(name).display_repr()));
+            }
+            Some(table) if table.decor().prefix().is_some_and(|above| has(above, '#')) => {
                 only_mark(table, &mark);
                 if let Some(rest) = without(&self.document.to_string(), &mark, 1) {
                     self.document = rest;
@@ -68,13 +70,13 @@ impl Config {
     /// A text that the settings do not hold.
     fn mark(&self) -> String {
         let text = self.document.to_string();
-        let marks = (0..).map(|n: u32| format!("removed {n}"));
-        marks.into_iter().find(|mark| !text.contains(mark)).unwrap_or_default()
+        let mut marks = (0..=text.len()).map(|n| format!("removed {n}"));
+        marks.find(|mark| !text.contains(mark)).unwrap_or_default()
     }
 }
 
-fn has_comment(above: &RawString) -> bool {
-    above.as_str().is_some_and(|above| above.contains('#'))
+fn has(above: &RawString, sign: char) -> bool {
+    above.as_str().is_some_and(|above| above.contains(sign))
 }
 
 /// Leaves nothing in a table but the mark.

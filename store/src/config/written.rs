@@ -11,6 +11,8 @@ const BOM: char = '\u{feff}';
 /// A text as it was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Written {
+    /// It began with a mark of its encoding, which stays there.
+    bom: bool,
     text: String,
     /// As `toml_edit` writes it.
     plain: String,
@@ -18,36 +20,35 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn new(text: &str, document: &DocumentMut) -> Self {
-        Self { text: text.to_owned(), plain: document.to_string() }
+        let rest = text.strip_prefix(BOM);
+        let (bom, text) = (rest.is_some(), rest.unwrap_or(text).to_owned());
+        Self { bom, text, plain: document.to_string() }
     }
 
     /// The text that `toml_edit` writes after a change, with the lines that are no part of it as they were.
     pub(super) fn with(&self, after: &str) -> String {
-        let (old, plain): (Vec<_>, Vec<_>) =
-            (self.text.split_inclusive('\n').collect(), self.plain.lines().collect());
+        let mut text = if self.bom { BOM.to_string() } else { String::new() };
+        let old: Vec<_> = self.text.split_inclusive('\n').collect();
+        let plain: Vec<_> = self.plain.lines().collect();
         let new: Vec<_> = after.lines().collect();
         if old.len() != plain.len() {
-            return after.to_owned();
+            text.push_str(after);
+            return text;
         }
         let first = same(plain.iter().zip(&new));
         let last = same(plain.iter().rev().zip(new.iter().rev()));
         let last = last.min(plain.len().min(new.len()) - first);
-        let (start, end) = (old.iter().take(first), old.iter().skip(old.len() - last));
-        let changed = new.iter().take(new.len() - last).skip(first);
-        let mut text: String = start.copied().collect();
-        if first == 0 && self.text.starts_with(BOM) && last < old.len() {
-            text.push(BOM);
+        text.extend(old.iter().take(first).copied());
+        let changed: Vec<_> = new.iter().take(new.len() - last).skip(first).collect();
+        // What follows a last line that had no end.
+        if !changed.is_empty() && first > 0 && !text.ends_with('\n') {
+            text.push_str(self.line_end());
         }
         for line in changed {
-            self.end_line(&mut text);
             text.push_str(line);
             text.push_str(self.line_end());
         }
-        text.extend(end.copied());
-        // The last line was changed, and had no end.
-        if last == 0 && first < old.len() && !self.text.ends_with('\n') {
-            text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        }
+        text.extend(old.iter().skip(old.len() - last).copied());
         text
     }
 
@@ -56,16 +57,9 @@ impl Written {
         let first = self.text.split_inclusive('\n').next();
         if first.is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
     }
-
-    /// Another line follows one that had no end.
-    fn end_line(&self, text: &mut String) {
-        if !text.is_empty() && !text.ends_with(['\n', BOM]) {
-            text.push_str(self.line_end());
-        }
-    }
 }
 
 /// How many pairs are the same before the first one that is not.
-fn same<'l>(pairs: impl Iterator<Item = (&'l &'l str, &'l &'l str)>) -> usize {
+fn same<T: PartialEq>(pairs: impl Iterator<Item = (T, T)>) -> usize {
     pairs.take_while(|(one, other)| one == other).count()
 }

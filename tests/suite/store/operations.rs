@@ -89,8 +89,10 @@ fn a_head_that_is_set_after_a_dead_checkout_stays() {
     let one = commit_of(&other, &["a"]);
     let failing = Arc::new(Failing::default());
     let dying = scratch.watched(&failing, Durability::Strict);
-    let head = scratch.layout().head();
-    failing.set(Fault::with(EIO).on(&[CallKind::Rename]).at(move |path| path == head));
+    // Of the store's own directory: the temp of HEAD.
+    let root = scratch.root();
+    let of_head = move |path: &Path| path.parent() == Some(&*root);
+    failing.set(Fault::with(EIO).on(&[CallKind::Rename]).at(of_head));
     assert!(dying.checkout(&Head::Detached(one), &scratch.beside("desk")).is_err());
     assert!(failing.clear() > 0);
     drop(dying);
