@@ -74,6 +74,18 @@ pub(crate) fn replace<F: Fs>(
     Ok(replace_held(disk, path, bytes, barriers)?.0)
 }
 
+/// As [`replace`], with the permissions of the file that is replaced: who hid it finds it hidden.
+pub(crate) fn replace_alike<F: Fs>(
+    disk: Disk<'_, F>,
+    path: &Path,
+    bytes: &[u8],
+    barriers: Barriers,
+) -> Result<Receipt> {
+    let old = found(disk.fs.metadata(path)).at("stat", path)?;
+    let mode = old.filter(|old| old.kind == FileKind::File).map(|old| old.mode);
+    Ok(put_in_place(disk, path, (bytes, mode), barriers)?.0)
+}
+
 /// As [`replace`]; also hands over the file, on which the writer's lock stays until it is dropped.
 pub(crate) fn replace_held<'f, F: Fs>(
     disk: Disk<'f, F>,
@@ -81,7 +93,17 @@ pub(crate) fn replace_held<'f, F: Fs>(
     bytes: &[u8],
     barriers: Barriers,
 ) -> Result<(Receipt, Temp<'f, F>)> {
-    let (mut temp, file) = written_temp(disk, path, bytes, barriers.file)?;
+    put_in_place(disk, path, (bytes, None), barriers)
+}
+
+/// Writes these bytes with this mode, or with that of every state file.
+fn put_in_place<'f, F: Fs>(
+    disk: Disk<'f, F>,
+    path: &Path,
+    content: (&[u8], Option<u32>),
+    barriers: Barriers,
+) -> Result<(Receipt, Temp<'f, F>)> {
+    let (mut temp, file) = temp_with(disk, path, content, barriers.file)?;
     let undo = Undo::before(disk, path)?;
     if disk.has(Bug::UnlinkThenRename) {
         found(disk.fs.unlink(path)).at("remove", path)?;
@@ -133,7 +155,19 @@ pub(crate) fn written_temp<'f, F: Fs>(
     bytes: &[u8],
     barrier: Barrier,
 ) -> Result<(Temp<'f, F>, Reached)> {
+    temp_with(disk, path, (bytes, None), barrier)
+}
+
+fn temp_with<'f, F: Fs>(
+    disk: Disk<'f, F>,
+    path: &Path,
+    (bytes, mode): (&[u8], Option<u32>),
+    barrier: Barrier,
+) -> Result<(Temp<'f, F>, Reached)> {
     let mut temp = temp_beside(disk, path)?;
+    if let Some(mode) = mode {
+        temp.set_mode(mode)?;
+    }
     if disk.has(Bug::SyncBeforeLastWrite) {
         let reached = wrong::sync_in_the_middle(&mut temp, bytes, path)?;
         return Ok((temp, reached));

@@ -56,7 +56,7 @@ barriers! {
         "a durable commit names a parent that a dead writer had made visible only";
     CommitOfBranch, "commit-of-branch", "refs.rs update_branch",
         "a durable branch leads to a commit that a dead writer had made visible only";
-    CommitOfHead, "commit-of-head", "head.rs set_head",
+    CommitOfHead, "commit-of-head", "head.rs write_head",
         "HEAD leads to a commit that a dead writer had made visible only";
     BranchFile, "branch-file", "refs.rs write_branch",
         "a branch is empty or torn, since its new name is there and its bytes are not";
@@ -86,9 +86,9 @@ barriers! {
         "a branch leads to an imported commit that is gone";
     ImportTips, "import-tips", "import.rs move_all",
         "a branch is where it was before a batch that was acknowledged";
-    HeadFile, "head-file", "head.rs set_head",
+    HeadFile, "head-file", "head.rs write_head",
         "HEAD is empty or torn";
-    HeadDir, "head-dir", "head.rs set_head",
+    HeadDir, "head-dir", "head.rs write_head",
         "HEAD is what it was before an acknowledged change";
     ConfigFile, "config-file", "config/mod.rs edit_config",
         "the settings are empty or torn";

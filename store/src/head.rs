@@ -50,9 +50,16 @@ impl Head {
 }
 
 impl<F: Fs> Store<F> {
-    /// Sets HEAD; a commit must be in the store, a branch need not exist yet.
+    /// Sets HEAD; a commit must be in the store, a branch need not exist yet. Waits for a checkout that is
+    /// under way, and first finishes one whose process died.
     pub fn set_head(&self, head: &Head) -> Result<Receipt> {
         let _pin = self.pin()?;
+        let _lock = self.begin_operations()?;
+        self.write_head(head)
+    }
+
+    /// Sets HEAD, also as a step of an operation over several files. Under the lock of those.
+    pub(crate) fn write_head(&self, head: &Head) -> Result<Receipt> {
         let reached = match head {
             Head::Detached(id) => {
                 self.require::<Commit>(id, Barrier::CommitOfHead, &|| "HEAD".to_owned())?

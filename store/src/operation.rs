@@ -6,8 +6,10 @@
 //! while it is finished. Before the record nothing has changed, after it everything will.
 //!
 //! One operation is under way at a time; its lock tells one whose process lives from one that died. An
-//! error in the middle (a full disk) leaves the record: the operation is finished by the next one, or by
-//! the next open. The commits it names are roots of a garbage collection.
+//! error in the middle (a full disk) leaves the record: the operation is finished by the next one, by the
+//! next pin, or by the next open. Since every writer takes a pin, and who sets HEAD takes the lock as well,
+//! none is taken back by an operation that is finished after it. The commits that an operation names are
+//! roots of a garbage collection.
 //!
 //! Not for a commit of its own, whose last step, the move of a branch, is one step already.
 
@@ -124,7 +126,7 @@ impl<F: Fs> Store<F> {
         let _lock = self.begin_operations()?;
         let removed = self.only_before(&commit)?;
         if self.has(Bug::CheckoutMovesHeadFirst) {
-            let _ = self.set_head(head)?;
+            let _ = self.write_head(head)?;
         }
         let done = self.operate(&Operation::Checkout { work, branch, commit, removed })?;
         Ok(Some(Receipt::created(done.max(reached))))
@@ -157,7 +159,7 @@ impl<F: Fs> Store<F> {
     }
 
     /// The lock of operations, with none under way.
-    fn begin_operations(&self) -> Result<F::File> {
+    pub(crate) fn begin_operations(&self) -> Result<F::File> {
         let lock = lock(self.fs(), &self.layout().operation_lock(), LockMode::Exclusive)?;
         self.finish_found()?;
         Ok(lock)
@@ -172,8 +174,10 @@ impl<F: Fs> Store<F> {
         }
         let recorded = replace(self.disk(), &path, &text, RECORD)?.reached;
         match self.carry_out(operation) {
-            // Its first step left everything as it was.
-            Err(error) if self.is_undone(operation)? => {
+            // Its first step left everything as it was, and that is sure.
+            Err(error)
+                if !matches!(error, Error::Undecided { .. }) && self.is_undone(operation)? =>
+            {
                 self.end_operation()?;
                 Err(error)
             }
@@ -208,7 +212,7 @@ impl<F: Fs> Store<F> {
                 let files = self.restore_all(work, commit)?;
                 let removed = self.remove_all(work, removed)?;
                 let head = branch.clone().map_or(Head::Detached(*commit), Head::Branch);
-                Ok(files.max(removed).max(self.set_head(&head)?.reached))
+                Ok(files.max(removed).max(self.write_head(&head)?.reached))
             }
         }
     }
@@ -296,7 +300,7 @@ impl<F: Fs> Store<F> {
             return Ok(false);
         }
         // The pin first, as in every operation: a collection may wait for one who waits for the lock.
-        let _pin = self.pin()?;
+        let _pin = self.pin_as_it_is()?;
         let path = self.layout().operation_lock();
         let lock = self.fs().open(&path, Access::Read).at("open", &path)?;
         // Whoever holds it lives, and is about to finish it.
@@ -309,7 +313,7 @@ impl<F: Fs> Store<F> {
     /// Gives up an operation that cannot be finished, since its directory is gone for good: what was done of
     /// it stays, the rest is never done. Says whether there was one.
     pub fn abandon_operation(&self) -> Result<bool> {
-        let _pin = self.pin()?;
+        let _pin = self.pin_as_it_is()?;
         let _lock = lock(self.fs(), &self.layout().operation_lock(), LockMode::Exclusive)?;
         let path = self.layout().pending_operation();
         Ok(remove(self.disk(), &path, Barrier::EndedOperation)?.is_some())

@@ -84,8 +84,17 @@ impl<F: Fs> Store<F> {
     }
 
     /// Takes a pin; waits while a garbage collection is deleting. If one was killed while it was
-    /// deleting, finishes its work first, so that nothing half deleted is built upon.
+    /// deleting, finishes its work first, so that nothing half deleted is built upon. So it does with an
+    /// operation over several files whose process died: done later, it would take back what comes now.
     pub fn pin(&self) -> Result<Pin<'_, F>> {
+        let pin = self.pin_as_it_is()?;
+        // What cannot be finished stays recorded, and keeps nobody from writing.
+        let _ = self.finish_operation();
+        Ok(pin)
+    }
+
+    /// As [`Store::pin`], for those who see to the operation that was found themselves.
+    pub(crate) fn pin_as_it_is(&self) -> Result<Pin<'_, F>> {
         let pins = self.pins();
         let mut held = self.held();
         if held.pins == 0 {

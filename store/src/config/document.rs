@@ -1,27 +1,30 @@
 //! The text of the settings: values at dotted keys, and all else as it was written.
 //!
-//! Not for files and locks.
+//! Not for files and locks, nor for how what is not changed keeps its form: see `written` and `removal`.
 
 use std::fmt;
 
 use toml_edit::{DocumentMut, Item, Key, Table, TableLike, Value};
 
+use super::written::Written;
 use crate::error::{Error, Result};
 
 /// Settings as they were read, with changes that are not written yet.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    document: DocumentMut,
+    pub(super) document: DocumentMut,
+    written: Written,
 }
 
 impl Config {
     /// Reads a text; an error names line and column.
     pub(super) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
-        let document = text.parse().map_err(|e: toml_edit::TomlError| {
+        let document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
             e.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
         })?;
-        Ok(Self { document })
+        let written = Written::new(text, &document);
+        Ok(Self { document, written })
     }
 
     /// The value at a dotted key (`remotes.origin.url`; quotes around a part that has dots itself), as text:
@@ -58,22 +61,6 @@ impl Config {
         Ok(())
     }
 
-    /// Removes the value; says whether there was one.
-    pub fn unset(&mut self, key: &str) -> Result<bool> {
-        if self.value(key)?.is_none() {
-            return Ok(false);
-        }
-        let keys = parts(key)?;
-        let (last, above) = keys.split_last().ok_or_else(|| bad("the key is empty".to_owned()))?;
-        Ok(table_of(self.document.as_table_mut(), above)?.remove(last.get()).is_some())
-    }
-
-    /// Removes a whole table; says whether there was one.
-    pub(super) fn remove_table(&mut self, above: &str, name: &str) -> bool {
-        let above = self.document.get_mut(above).and_then(Item::as_table_like_mut);
-        above.is_some_and(|table| table.remove(name).is_some())
-    }
-
     /// The names of the tables in a table.
     pub(super) fn tables_in(&self, above: &str) -> Vec<String> {
         let above = self.document.get(above).and_then(Item::as_table_like);
@@ -93,11 +80,11 @@ impl Config {
 /// The text as it is written.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.document.fmt(f)
+        f.write_str(&self.written.with(&self.document.to_string()))
     }
 }
 
-fn collect(table: &dyn TableLike, above: &str, values: &mut Vec<(String, String)>) {
+pub(super) fn collect(table: &dyn TableLike, above: &str, values: &mut Vec<(String, String)>) {
     for (name, item) in table.iter() {
         let key = format!("{above}{}", Key::new(name).display_repr());
         match item.as_value() {
@@ -110,14 +97,17 @@ fn collect(table: &dyn TableLike, above: &str, values: &mut Vec<(String, String)
     }
 }
 
-fn parts(key: &str) -> Result<Vec<Key>> {
+pub(super) fn parts(key: &str) -> Result<Vec<Key>> {
     Key::parse(key).map_err(|_| {
         bad(format!("{key:?} is no key; it is words with dots between, as remotes.origin.url"))
     })
 }
 
 /// The table at this place, made where it is missing.
-fn table_of<'d>(mut table: &'d mut dyn TableLike, keys: &[Key]) -> Result<&'d mut dyn TableLike> {
+pub(super) fn table_of<'d>(
+    mut table: &'d mut dyn TableLike,
+    keys: &[Key],
+) -> Result<&'d mut dyn TableLike> {
     for key in keys {
         let item = table.entry(key.get()).or_insert_with(|| {
             let mut made = Table::new();
@@ -139,7 +129,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn bad(problem: String) -> Error {
+pub(super) fn bad(problem: String) -> Error {
     Error::BadValue { kind: "setting", problem }
 }
 
@@ -167,6 +157,35 @@ mod tests {
         changed.set("user.name", "me").unwrap();
         changed.set("remotes.a.url", "http://a").unwrap();
         assert_eq!(changed.to_string(), format!("{WRITTEN}\n[remotes.a]\nurl = \"http://a\"\n"));
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let written = "\u{feff}# by hand\r\n[a]\r\nb = 'x' # of b\r\nc = \"\"\"1\r\n2\"\"\"";
+        assert_eq!(config(written).to_string(), written);
+        let mut changed = config(written);
+        changed.set("a.b", "y").unwrap();
+        assert_eq!(changed.to_string(), written.replace("'x'", "\"y\""));
+        changed.set("a.d", "z").unwrap();
+        let expected = written.replace("'x'", "\"y\"") + "\r\nd = \"z\"\r\n";
+        assert_eq!(changed.to_string(), expected);
+        assert!(changed.unset("a.b").unwrap());
+        assert_eq!(changed.to_string(), expected.replace("b = \"y\" # of b\r\n", ""));
+    }
+
+    #[test]
+    fn comments_above_what_is_removed_stay() {
+        let written = "# of the file\n\n# of a\na = 1 # beside it\nb = 2\n\n# of t\n[t]\nc = 3\n";
+        let mut changed = config(written);
+        assert!(changed.unset("a").unwrap());
+        let expected = written.replace("a = 1 # beside it\n", "");
+        assert_eq!(changed.to_string(), expected);
+        assert!(changed.unset("t.c").unwrap());
+        assert_eq!(changed.to_string(), expected.replace("c = 3\n", ""));
+        let remote = "# first\n[remotes.x] # it\nurl = \"u\"\n\n[remotes.y]\nurl = \"v\"\n";
+        let mut changed = config(remote);
+        changed.remove_remote("x");
+        assert_eq!(changed.to_string(), "# first\n\n[remotes.y]\nurl = \"v\"\n");
     }
 
     #[test]
@@ -198,7 +217,48 @@ mod tests {
         assert!(Config::parse(b"\xff").is_err());
     }
 
+    /// One line of settings: blank, a comment, or a value whose number is its key.
+    fn line((n, (kind, end)): (usize, (u8, bool))) -> String {
+        let end = if end { "\r\n" } else { "\n" };
+        match kind {
+            0 => end.to_owned(),
+            1 => format!("# {n} \"c\"{end}"),
+            2 => format!("[t{n}] # of it{end}"),
+            _ => format!("  k{n}  =  '{n}'\t# beside{end}"),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn all_but_the_line_of_a_change_stays(
+            lines in proptest::collection::vec((0..6u8, proptest::bool::ANY), 0..12),
+            chosen in 0..12usize,
+            unset in proptest::bool::ANY,
+            cut in proptest::bool::ANY,
+        ) {
+            let mut lines: Vec<_> = lines.into_iter().enumerate().map(line).collect();
+            if let Some(last) = lines.last_mut().filter(|_| cut) {
+                last.truncate(last.trim_end_matches(['\r', '\n']).len());
+            }
+            let mut changed = config(&lines.concat());
+            prop_assert_eq!(changed.to_string(), lines.concat());
+            let of_line = format!("k{chosen}");
+            let keys = changed.values().into_iter().map(|(key, _)| key);
+            let key = keys.into_iter().find(|key| key.rsplit('.').next() == Some(&of_line));
+            let Some(key) = key else { return Ok(()) };
+            if unset {
+                prop_assert!(changed.unset(&key).unwrap());
+                lines[chosen].clear();
+            } else {
+                changed.set(&key, "new").unwrap();
+                lines[chosen] = lines[chosen].replace(&format!("'{chosen}'"), "\"new\"");
+            }
+            let (found, expected) = (changed.to_string(), lines.concat());
+            // A last line that is changed gets an end.
+            prop_assert_eq!(found.trim_end(), expected.trim_end());
+            prop_assert!(found == expected || cut);
+        }
+
         #[test]
         fn edits_are_those_of_a_map(
             edits in proptest::collection::vec((0..3usize, 0..3usize, proptest::option::of(".{0,6}")), 0..12)

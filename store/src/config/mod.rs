@@ -1,16 +1,18 @@
 //! Settings of the store: `config.toml`, which people and other programs write as well.
 //!
 //! A change reads the file, changes one value and writes the whole of it by the protocol of every state
-//! file, all under one lock: of ten writers that each add a remote none is lost. Comments, order and all
-//! that this program does not know stay as they are; a file that is no TOML is an error and is not
-//! touched. What a value means is up to its readers; the store reads none itself.
+//! file, all under one lock: of ten writers that each add a remote none is lost. Comments, order, line
+//! ends, permissions and all that this program does not know stay as they are; a file that is no TOML is an
+//! error and is not touched. What a value means is up to its readers; the store reads none itself.
 
 mod document;
 mod remotes;
+mod removal;
+mod written;
 
 use faultfs::{Fs, LockMode};
 
-use crate::atomic::{Barriers, replace};
+use crate::atomic::{Barriers, replace_alike};
 use crate::barrier::Barrier;
 use crate::durability::Receipt;
 use crate::error::{Error, Result};
@@ -48,7 +50,7 @@ impl<F: Fs> Store<F> {
         let mut config = self.config()?;
         let done = edit(&mut config)?;
         let text = config.to_string();
-        let receipt = replace(self.disk(), &self.layout().config(), text.as_bytes(), CONFIG)?;
+        let receipt = replace_alike(self.disk(), &self.layout().config(), text.as_bytes(), CONFIG)?;
         Ok((done, receipt))
     }
 

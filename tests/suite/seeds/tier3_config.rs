@@ -1,6 +1,8 @@
 //! Tier 3: the settings, and the remotes in them.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 use faultfs::CallKind;
 use plugpull_store::{Error, Known};
@@ -100,4 +102,20 @@ fn settings_that_are_no_toml_are_told_and_not_touched() {
     );
     assert_eq!(text(&scratch.layout().config()), broken);
     scratch.assert_no_temps();
+}
+
+/// Settings may hold what is nobody's business.
+#[test]
+fn hidden_settings_stay_hidden() {
+    let scratch = Scratch::new();
+    let path = scratch.layout().config();
+    std::fs::write(&path, "# mine\r\n[auth]\r\ntoken = 'x'\r\n").unwrap();
+    for mode in [0o600, 0o640] {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let _ = scratch.open().set_remote("a", &format!("{mode:o}"), Known::Any).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+    }
+    let expected = "# mine\r\n[auth]\r\ntoken = 'x'\r\n\r\n[remotes.a]\r\nurl = \"640\"\r\n";
+    assert_eq!(text(&path), expected);
+    scratch.assert_clean();
 }

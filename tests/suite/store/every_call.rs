@@ -2,9 +2,11 @@
 //!
 //! Either the operation succeeds, or the old state is there: no temp, no new value of a ref, of HEAD or
 //! of a text, and the same operation on the same open store then succeeds. What may stay is harmless:
-//! objects, records of restores, kept corrupt bytes, a list that the next pin finishes. A file restored
-//! into is old or new. On the simulated disk, since there are thousands of runs; some operations are
+//! objects, records of restores, kept corrupt bytes, a list or an operation that the next pin finishes. A
+//! file restored into is old or new. On the simulated disk, since there are thousands of runs; some operations are
 //! tried on the real one in `faults`.
+
+mod operations;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,14 +91,15 @@ fn may_be_either(path: &Path) -> bool {
 fn assert_old(what: &str, before: &Files, after: &Files, now: &Files) {
     let layout = Layout::new(Path::new(ROOT));
     let list = [before, now].iter().any(|files| files.contains_key(&layout.condemned()));
+    let recorded = now.contains_key(&layout.pending_operation());
     for path in before.keys().chain(now.keys()) {
         let [old, new, is] = [before, after, now].map(|files| files.get(path));
         let first_head = old.is_none() && *path == layout.head() && is == new;
-        let either = is == new && may_be_either(path);
+        let either = is == new && (recorded || may_be_either(path));
         // Whatever failed, a lease that is there sees to its pack.
         let transient = path.starts_with(layout.leases()) || path.starts_with(layout.packs());
-        let known =
-            transient || *path == layout.condemned() || path.starts_with(layout.quarantine());
+        let lists = [layout.condemned(), layout.pending_operation()];
+        let known = transient || lists.contains(path) || path.starts_with(layout.quarantine());
         assert!(is == old || either || first_head || known, "{what}: {}", path.display());
         let half = old.is_some() && is.is_none() && path.starts_with(layout.objects());
         assert!(!half || list, "{what}: {} is gone and no list says so", path.display());

@@ -4,10 +4,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use plugpull_store::{Commit, Error, Expected, Head, Known, MergeState, ObjectId, Snapshot, Store};
+use faultfs::{CallKind, Fs};
+use plugpull_store::{
+    Commit, Durability, Error, Expected, Head, Known, MergeState, ObjectId, Snapshot, Store,
+};
 
 use crate::scratch::{Scratch, branch, commit};
+use crate::taps::{EIO, Failing, Fault};
 
 /// A commit of files that hold their names.
 fn commit_of(store: &Store, names: &[&str]) -> ObjectId {
@@ -75,6 +80,99 @@ fn what_can_never_be_done_is_given_up() {
     scratch.assert_clean();
 }
 
+/// A checkout that failed at its last step, HEAD, stays recorded. The open after it set HEAD back over what
+/// somebody else had set it to meanwhile, durably.
+#[test]
+fn a_head_that_is_set_after_a_dead_checkout_stays() {
+    let scratch = Scratch::new();
+    let other = scratch.open();
+    let one = commit_of(&other, &["a"]);
+    let failing = Arc::new(Failing::default());
+    let dying = scratch.watched(&failing, Durability::Strict);
+    // Of the store's own directory: the temp of HEAD.
+    let root = scratch.root();
+    let of_head = move |path: &Path| path.parent() == Some(&*root);
+    failing.set(Fault::with(EIO).on(&[CallKind::Rename]).at(of_head));
+    assert!(dying.checkout(&Head::Detached(one), &scratch.beside("desk")).is_err());
+    assert!(failing.clear() > 0);
+    drop(dying);
+    let set = Head::Branch(branch("topic"));
+    let _ = other.set_head(&set).unwrap();
+    assert_eq!(scratch.open().head().unwrap(), Some(set));
+    assert_eq!(files(&scratch.beside("desk")), ["a"]);
+    scratch.assert_clean();
+}
+
+/// As above, with a branch that went on and came back.
+#[test]
+fn a_branch_that_comes_back_after_a_dead_end_of_a_merge_stays() {
+    let scratch = Scratch::new();
+    let other = scratch.open();
+    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&other, name));
+    let main = branch("main");
+    let state = begun(&other, ours, theirs);
+    let failing = Arc::new(Failing::default());
+    let dying = scratch.watched(&failing, Durability::Strict);
+    // As if it had been killed before it moved the branch.
+    let record = scratch.layout().operations();
+    failing.set(
+        Fault::with(EIO)
+            .on(&[CallKind::Rename, CallKind::Unlink])
+            .at(move |path| !path.starts_with(&record) || path.ends_with("pending")),
+    );
+    let _ = dying.conclude_merge(&main, end, &state).unwrap_err();
+    assert!(failing.clear() > 0);
+    drop(dying);
+    for to in [theirs, ours] {
+        let _pin = other.pin().unwrap();
+        let at = other.read_branch(&main).unwrap().unwrap();
+        let _ = other.update_branch(&main, to, Expected::At(at)).unwrap();
+    }
+    assert_eq!(scratch.open().read_branch(&main).unwrap(), Some(ours));
+    assert_eq!(files(&scratch.layout().operations()), [""; 0]);
+    scratch.assert_clean();
+}
+
+/// Whether the branch had moved was not known, and the record was removed all the same.
+#[test]
+fn a_merge_of_which_nobody_knows_whether_it_ended_ends_at_the_next_open() {
+    let scratch = Scratch::new();
+    let failing = Arc::new(Failing::default());
+    let store = scratch.watched(&failing, Durability::Strict);
+    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&store, name));
+    let state = begun(&store, ours, theirs);
+    let heads = scratch.layout().heads();
+    failing.set(Fault::with(EIO).on(&[CallKind::SyncDir]).at(move |path| path == heads));
+    let error = store.conclude_merge(&branch("main"), end, &state).unwrap_err();
+    assert!(matches!(error, Error::Undecided { .. }), "{error}");
+    assert!(failing.clear() > 1);
+    assert_eq!(files(&scratch.layout().operations()), ["pending"]);
+    drop(store);
+    let store = scratch.open();
+    assert!(store.recovery().operation);
+    assert_eq!(store.read_branch(&branch("main")).unwrap(), Some(end));
+    assert_eq!(store.merge_state().unwrap(), None);
+    scratch.assert_clean();
+}
+
+/// A merge into `main`, which is at `ours`.
+fn begun<F: Fs>(store: &Store<F>, ours: ObjectId, theirs: ObjectId) -> MergeState {
+    let state = merge_of(ours, theirs);
+    let _ = store.update_branch(&branch("main"), ours, Expected::Absent).unwrap();
+    let _ = store.write_merge_state(&state, Known::Absent).unwrap();
+    state
+}
+
+fn merge_of(ours: ObjectId, theirs: ObjectId) -> MergeState {
+    MergeState {
+        base_commit: ours,
+        ours_commit: ours,
+        theirs_commit: theirs,
+        conflict_paths: [].into(),
+        other_branch: None,
+    }
+}
+
 #[test]
 fn a_merge_ends_with_its_commit_or_goes_on() {
     let scratch = Scratch::new();
@@ -82,13 +180,7 @@ fn a_merge_ends_with_its_commit_or_goes_on() {
     let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&store, name));
     let main = branch("main");
     let _ = store.update_branch(&main, ours, Expected::Absent).unwrap();
-    let state = MergeState {
-        base_commit: ours,
-        ours_commit: ours,
-        theirs_commit: theirs,
-        conflict_paths: [].into(),
-        other_branch: None,
-    };
+    let state = merge_of(ours, theirs);
     let none = store.conclude_merge(&main, end, &state).unwrap_err();
     assert!(matches!(none, Error::StateConflict { .. }), "{none}");
     let _ = store.write_merge_state(&state, Known::Absent).unwrap();

@@ -51,7 +51,8 @@ pub fn check(expected: &Expected, image: &DiskImage, marks: usize) -> Checked {
     let owed = expected.owed(marks);
     let disk = SimFs::on(image.clone());
     let mut violations = owed.contradictions.to_vec();
-    let mut check = Check { expected, owed, violations: &mut violations };
+    let checkouts = marks <= expected.head_by_hand;
+    let mut check = Check { expected, owed, checkouts, violations: &mut violations };
     check.swept(&Look::at(image));
     check.unpacked(&Look::at(image));
     check.torn_leases(&Look::at(image));
@@ -76,6 +77,8 @@ fn recover(disk: &SimFs, owed: Made, options: Options) -> Result<Store<SimFs>, E
 struct Check<'a> {
     expected: &'a Expected,
     owed: &'a Owed,
+    /// HEAD was set by checkouts only, so it names the files that are there.
+    checkouts: bool,
     violations: &'a mut Vec<String>,
 }
 
@@ -287,7 +290,8 @@ impl Check<'_> {
 
     /// Operations over several files are done or not, and none is half done.
     fn operations(&mut self, store: &Store<SimFs>, look: &Look<'_>) {
-        if let Some(allowed) = self.owed.states.get(operations::CHECKOUT) {
+        let checked_out = self.owed.states.get(operations::CHECKOUT);
+        if let Some(allowed) = checked_out.filter(|_| self.checkouts) {
             match operations::checked_out(store, look) {
                 Ok(found) if allowed.contains(&found) => {}
                 Ok(found) => {

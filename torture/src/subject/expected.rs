@@ -7,6 +7,7 @@ use plugpull_store::{Branch, Head, ObjectId, Options};
 use super::STORE;
 use super::journal::{Contents, Known};
 use super::marks::Mark;
+use super::operations::CHECKOUT;
 use super::owed::{Ledger, Owed};
 use super::plan::Bytes;
 use super::start::Start;
@@ -25,6 +26,8 @@ pub struct Expected {
     pub(super) bad_record: Option<String>,
     /// How the store recovers: by the program that made the run.
     pub(super) options: Options,
+    /// So many Marks were written when HEAD was set without a checkout for the first time.
+    pub(super) head_by_hand: usize,
     /// After 0, 1, ... Marks; never empty.
     owed: Vec<Owed>,
 }
@@ -43,6 +46,14 @@ impl Object {
     pub(super) fn path(&self) -> String {
         format!("{STORE}/objects/sha256/{}/{}", self.shard, self.name)
     }
+}
+
+/// A checkout announces its HEAD and then itself.
+fn head_by_hand(marks: &[Mark]) -> usize {
+    let sets = |mark: &Mark| matches!(mark, Mark::SettingHead(_));
+    let checks_out = |mark: &Mark| matches!(mark, Mark::Changing { what: CHECKOUT, .. });
+    let by_hand = |n: &usize| sets(&marks[*n]) && !marks.get(n + 1).is_some_and(checks_out);
+    (0..marks.len()).find(by_hand).unwrap_or(marks.len())
 }
 
 impl Expected {
@@ -79,6 +90,7 @@ impl Expected {
             temps: start.temps,
             bad_record: start.bad_record,
             options,
+            head_by_hand: head_by_hand(marks),
             owed,
         }
     }

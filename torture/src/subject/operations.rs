@@ -11,7 +11,7 @@ use plugpull_store::{Branch, Commit, Error, Head, MergeState, ObjectId, Result, 
 use super::look::Look;
 use super::marks::Mark;
 use super::perform::{TIME, Writer, text_of};
-use super::plan::{Draw, Killed, Moment, Plan, Step, Then};
+use super::plan::{Begin, Draw, Killed, Moment, Plan, Step, Then};
 use super::progress::MERGE;
 use super::workload::alone;
 
@@ -33,7 +33,11 @@ impl<F: Fs> Writer<'_, F> {
         let files = files_of(&self.store, &commit)?;
         let mut gone = match self.store.head()? {
             Some(Head::Detached(before)) => files_of(&self.store, &before)?,
-            _ => Vec::new(),
+            Some(Head::Branch(branch)) => match self.store.read_branch(&branch)? {
+                Some(before) => files_of(&self.store, &before)?,
+                None => Vec::new(),
+            },
+            None => Vec::new(),
         };
         gone.retain(|(name, _)| !files.iter().any(|(stays, _)| stays == name));
         let head = Head::Detached(commit);
@@ -134,7 +138,7 @@ fn half(problem: &str) -> Error {
 }
 
 /// So many stories; the seed chooses one, and counts through the calls where somebody is killed.
-const STORIES: u64 = 5;
+const STORIES: u64 = 7;
 
 const BEGIN: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
 
@@ -161,6 +165,18 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
             before.push(BEGIN);
             return Plan { before, killed: killed(vec![conclude]), ..alone(vec![Step::Gc]) };
         }
+        // Whoever lives while another one dies in the middle is told the truth: HEAD is where it was set to, and
+        // a branch that has gone on and come back is not moved by a merge that nobody concluded.
+        5 => {
+            before.push(main);
+            let steps = vec![Step::Attach { branch: "main" }];
+            return Plan { before, killed: killed(vec![topic]), ..beside(steps) };
+        }
+        6 => {
+            before.extend([Step::Point { branch: "old", at: "main" }, BEGIN]);
+            let steps = ["topic", "old"].map(|at| Step::Point { branch: "main", at }).to_vec();
+            return Plan { before, killed: killed(vec![conclude]), ..beside(steps) };
+        }
         // A commit that a dead writer made is checked out.
         _ => {
             let files = vec![("file", draw.bytes())];
@@ -175,6 +191,20 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let more = size.saturating_sub(first.len());
     let steps = first.into_iter().chain((0..more).map(|_| step(draw))).collect();
     Plan { before, ..alone(steps) }
+}
+
+/// One writer, who has opened the store before the other is killed.
+fn beside(steps: Vec<Step>) -> Plan {
+    Plan { begin: Begin::OpenFirst, ..alone(steps) }
+}
+
+/// What one writer among others may do.
+pub(super) fn step_among_others(draw: &mut Draw) -> Step {
+    match draw.rng.u32(0..4) {
+        0 => Step::Merge { ours: "main", theirs: "a", path: "file" },
+        1 => Step::Conclude { branch: "main" },
+        _ => Step::Checkout { branch: draw.of(&["main", "a"]) },
+    }
 }
 
 fn step(draw: &mut Draw) -> Step {

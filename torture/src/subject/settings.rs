@@ -66,6 +66,12 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     }
 }
 
+/// What one of several writers may do: each has a remote of its own.
+pub(super) fn step_of(draw: &mut Draw, writer: usize) -> Step {
+    let (own, _) = REMOTES[writer % 3];
+    step(draw, own, if writer == 0 { "shared" } else { own })
+}
+
 fn step(draw: &mut Draw, own: &'static str, other: &'static str) -> Step {
     match draw.rng.u32(0..6) {
         0 => Step::Remote { name: own, url: None },

@@ -338,10 +338,10 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
     let before = vec![draw.commit("main"), draw.commit("a"), draw.put(true)];
     let sources: Vec<_> = (0..3).map(|_| draw.bytes()).collect();
     let writers = draw.rng.usize(1..=OWN.len()).min(size.max(1));
-    let collects = draw.rng.bool();
+    let [collects, sets_head] = [draw.rng.bool(), draw.rng.bool()];
     let each = size.div_ceil(3 * writers);
     let writer = |(n, own): (usize, &[&'static str; 3])| {
-        times(each, || match draw.rng.u32(0..14) {
+        times(each, || match draw.rng.u32(0..16) {
             // A file is put without a pin, so what it stored might be collected at once.
             0 if !collects => Step::PutFromPath(draw.rng.usize(0..3)),
             0..3 => {
@@ -355,9 +355,15 @@ fn mixed(draw: &mut Draw, size: usize) -> Plan {
             12 => packs::fetch(draw, "main"),
             13 => packs::sweep(draw),
             9 => together::step(draw, n == 0),
+            14 => settings::step_of(draw, n),
+            15 if n == 0 => operations::step_among_others(draw),
             _ => match branch_step(draw, own) {
                 // HEAD has no compare-and-swap: one writer sets it.
                 Step::Attach { .. } | Step::Detach { .. } if n > 0 => draw.commit(own[1]),
+                // A checkout says where HEAD is, and holds no longer when it is set without one.
+                Step::Attach { .. } | Step::Detach { .. } if !sets_head => {
+                    operations::step_among_others(draw)
+                }
                 step => step,
             },
         })
