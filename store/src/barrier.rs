@@ -106,6 +106,8 @@ barriers! {
         "a file is back that an acknowledged checkout removed";
     EndedOperation, "ended-operation", "operation.rs end_operation",
         "an operation is done again after its end, over what came later";
+    KnownEnd, "known-end", "operation.rs finish_found",
+        "an operation whose end a dead writer had made visible only is done again, over what came later";
     StateFile, "state-file", "state.rs write_state",
         "a merge or rebase state is empty or torn";
     StateDir, "state-dir", "state.rs write_state",

@@ -205,6 +205,11 @@ impl Layout {
         self.operations().join("pending")
     }
 
+    /// The record of an operation that has ended, until that is durable.
+    pub fn ended_operation(&self) -> PathBuf {
+        self.operations().join("ended")
+    }
+
     /// The lock of those.
     pub(crate) fn operation_lock(&self) -> PathBuf {
         self.locks().join("operation")

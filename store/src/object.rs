@@ -262,7 +262,7 @@ impl<F: Fs> Store<F> {
     /// The answer of a put, remembered by its pin.
     fn done(&self, id: ObjectId, outcome: Outcome, reached: Reached) -> Put {
         if reached != Reached::Degraded {
-            self.held().note(id);
+            self.note(id);
         }
         Put { id, receipt: Receipt { outcome, reached } }
     }
@@ -350,11 +350,13 @@ impl<F: Fs> Store<F> {
                 Ok(Reached::Degraded)
             }
             Some(UNSETTLED) => Err(Error::NotDurable { from: from(), what, id: *id }),
-            Some(_) if self.held().objects.contains(id) => Ok(Reached::Durable),
+            Some(_) if self.known(|durable| durable.objects.contains(id)) == Some(true) => {
+                Ok(Reached::Durable)
+            }
             Some(_) => {
                 let reached = self.disk().sync_dir(barrier, parent(&path))?;
                 if reached != Reached::Degraded {
-                    self.held().note(*id);
+                    self.note(*id);
                 }
                 Ok(reached)
             }

@@ -1,9 +1,10 @@
 //! Operations over several files, all or nothing: the end of a merge, and a checkout.
 //!
 //! What is about to be done is written down first, durably, in `operations/pending`; then it is done, each
-//! step by the protocol of every write; then the record is removed. Whoever opens the store and finds
-//! one does the steps again: each leaves what it has done before as it is, so that the power may also go
-//! while it is finished. Before the record nothing has changed, after it everything will.
+//! step by the protocol of every write; then the record is renamed, and removed once that is durable. Whoever
+//! opens the store and finds one does the steps again: each leaves what it has done before as it is, so that
+//! the power may also go while it is finished. Before the record nothing has changed, after it everything
+//! will.
 //!
 //! One operation is under way at a time; its lock tells one whose process lives from one that died. An
 //! error in the middle (a full disk) leaves the record: the operation is finished by the next one, by the
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use faultfs::{Access, Fs, FsFile, LockMode};
 use serde::{Deserialize, Serialize};
 
-use crate::atomic::{Barriers, parent, remove, replace};
+use crate::atomic::{Barriers, parent, replace};
 use crate::barrier::Barrier;
 use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
@@ -195,11 +196,25 @@ impl<F: Fs> Store<F> {
         }
     }
 
-    /// Before its end is durable, nothing that was written down may be undone by somebody else.
+    /// Takes the record away. Under its second name it is seen until that is durable: whoever saw neither
+    /// name could otherwise change what a power cut brings the record back to do again.
     fn end_operation(&self) -> Result<Reached> {
-        let ended =
-            remove(self.disk(), &self.layout().pending_operation(), Barrier::EndedOperation)?;
-        Ok(ended.unwrap_or(Reached::Durable))
+        let [pending, ended] = [self.layout().pending_operation(), self.layout().ended_operation()];
+        found(self.fs().rename(&pending, &ended)).at("rename", &pending)?;
+        self.settle_end(Barrier::EndedOperation)
+    }
+
+    /// Makes the end of an operation durable, and forgets it.
+    fn settle_end(&self, barrier: Barrier) -> Result<Reached> {
+        let [pending, ended] = [self.layout().pending_operation(), self.layout().ended_operation()];
+        let reached = self.disk().sync_dir(barrier, parent(&ended));
+        match reached {
+            // It has not ended then. Who finds neither name knows no more than that.
+            Err(_) => drop(self.fs().rename(&ended, &pending)),
+            Ok(Reached::Degraded) => {}
+            Ok(_) => drop(self.fs().unlink(&ended)),
+        }
+        reached
     }
 
     /// The steps; those that were done already are done again, or left alone.
@@ -295,8 +310,7 @@ impl<F: Fs> Store<F> {
 
     /// Finishes the operation of a process that died; says whether there was one.
     pub(crate) fn finish_operation(&self) -> Result<bool> {
-        let path = self.layout().pending_operation();
-        if found(self.fs().metadata(&path)).at("stat", &path)?.is_none() {
+        if !self.is_there(&self.layout().pending_operation())? && !self.has_ended()? {
             return Ok(false);
         }
         // The pin first, as in every operation: a collection may wait for one who waits for the lock.
@@ -315,19 +329,34 @@ impl<F: Fs> Store<F> {
     pub fn abandon_operation(&self) -> Result<bool> {
         let _pin = self.pin_as_it_is()?;
         let _lock = lock(self.fs(), &self.layout().operation_lock(), LockMode::Exclusive)?;
-        let path = self.layout().pending_operation();
-        Ok(remove(self.disk(), &path, Barrier::EndedOperation)?.is_some())
+        let was_there = self.is_there(&self.layout().pending_operation())?;
+        let _ = self.end_operation()?;
+        Ok(was_there)
     }
 
     /// Finishes what is recorded; the caller has the lock.
     fn finish_found(&self) -> Result<bool> {
-        let Some(operation) = self.pending()? else { return Ok(false) };
+        let Some(operation) = self.pending()? else {
+            if self.has_ended()? {
+                let _ = self.settle_end(Barrier::KnownEnd)?;
+            }
+            return Ok(false);
+        };
         // Whoever wrote it may have died before this barrier; without it half of what follows could stay.
         let operations = self.layout().operations();
         let _ = self.disk().sync_dir(Barrier::KnownOperation, &operations)?;
         let _ = self.carry_out(&operation)?;
         let _ = self.end_operation()?;
         Ok(true)
+    }
+
+    /// Whether an operation has ended, and nobody knows whether that is durable.
+    fn has_ended(&self) -> Result<bool> {
+        self.is_there(&self.layout().ended_operation())
+    }
+
+    fn is_there(&self, path: &Path) -> Result<bool> {
+        Ok(found(self.fs().metadata(path)).at("stat", path)?.is_some())
     }
 
     fn pending(&self) -> Result<Option<Operation>> {

@@ -115,7 +115,7 @@ impl<F: Fs> Store<F> {
         };
         let id = parse_ref(&bytes).map_err(|problem| Error::Corrupt { path, problem })?;
         // A branch is moved only to what is durable.
-        self.held().note(id);
+        self.note(id);
         Ok(Some(id))
     }
 

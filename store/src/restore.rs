@@ -64,7 +64,8 @@ impl<F: Fs> Store<F> {
 
     /// Enters a directory in the list, if the present pin does not know that it is there.
     fn register(&self, dir: &Path) -> Result<Reached> {
-        if self.held().restores.contains(dir) || self.has(Bug::RestoreWithoutRecord) {
+        let known = self.known(|durable| durable.restores.contains(dir)) == Some(true);
+        if known || self.has(Bug::RestoreWithoutRecord) {
             return Ok(Reached::Durable);
         }
         let path = dir.as_os_str().as_bytes();
@@ -78,7 +79,7 @@ impl<F: Fs> Store<F> {
         let entry = self.disk().sync_dir(Barrier::RecordDir, &self.layout().restores())?;
         let reached = content.max(entry);
         if reached != Reached::Degraded {
-            self.held().restores.insert(dir.to_owned());
+            self.known(|durable| durable.restores.insert(dir.to_owned()));
         }
         Ok(reached)
     }

@@ -31,6 +31,7 @@ mod manual;
 mod matrix;
 mod models;
 mod mount;
+mod pin_count;
 mod planted;
 mod power_cut;
 mod program;

@@ -242,7 +242,7 @@ fn name_part<F: Fs>(store: &Store<F>, part: &mut Part<Temp<'_, F>, F::File>) -> 
 /// Remembers an object as durable, or marks it as not.
 fn settle<F: Fs>(store: &Store<F>, part: &Part<Temp<'_, F>, F::File>, passed: &Result<Reached>) {
     match (&part.body, passed) {
-        (_, Ok(Reached::Durable | Reached::Unsupported)) => store.held().note(part.id),
+        (_, Ok(Reached::Durable | Reached::Unsupported)) => store.note(part.id),
         (Body::Named(file), _) => drop(store.settle(file, Ok(Reached::Degraded))),
         (Body::New(_), _) => {}
     }

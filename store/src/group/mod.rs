@@ -14,7 +14,7 @@ mod batch;
 mod core;
 mod draft;
 mod overlap;
-mod sync;
+pub(crate) mod sync;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 

@@ -126,6 +126,7 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         | Barrier::OperationDir
         | Barrier::KnownOperation
         | Barrier::EndedOperation
+        | Barrier::KnownEnd
         | Barrier::CommitOfOperation
         | Barrier::CheckedOutRemovals => seeds(Workload::Operations, 0..120, 2),
         Barrier::ConfigFile | Barrier::ConfigDir => seeds(Workload::Config, 1..6, 2),

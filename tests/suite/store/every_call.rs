@@ -98,7 +98,7 @@ fn assert_old(what: &str, before: &Files, after: &Files, now: &Files) {
         let either = is == new && (recorded || may_be_either(path));
         // Whatever failed, a lease that is there sees to its pack.
         let transient = path.starts_with(layout.leases()) || path.starts_with(layout.packs());
-        let lists = [layout.condemned(), layout.pending_operation()];
+        let lists = [layout.condemned(), layout.pending_operation(), layout.ended_operation()];
         let known = transient || lists.contains(path) || path.starts_with(layout.quarantine());
         assert!(is == old || either || first_head || known, "{what}: {}", path.display());
         let half = old.is_some() && is.is_none() && path.starts_with(layout.objects());
@@ -183,10 +183,10 @@ fn assert_trial(
         run(world).unwrap_or_else(|e| panic!("{what}, and the second attempt: {e}"));
     }
     let mut now = lasting(&world.files());
-    // The next pin ends an empty list.
-    now.retain(|path, bytes| {
-        *path != Layout::new(Path::new(ROOT)).condemned() || !bytes.is_empty()
-    });
+    // The next pin ends an empty list, and forgets what has ended.
+    let layout = Layout::new(Path::new(ROOT));
+    now.retain(|path, bytes| *path != layout.condemned() || !bytes.is_empty());
+    now.remove(&layout.ended_operation());
     assert!(now == lasting(after), "{what}: the state after success");
     assert_eq!(Audit::run(&world.disk, Path::new(ROOT)).unwrap().problems, [], "{what}");
     assert!(World::on(world.disk.clone()).store.is_some(), "{what}");

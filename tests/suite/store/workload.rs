@@ -297,6 +297,10 @@ fn check_out(run: &mut Run) {
         MergeState { base_commit, ours_commit, theirs_commit, conflict_paths, other_branch };
     run.note("merge", store.write_merge_state(&merge, Known::Absent).unwrap());
     run.note("concluded", store.conclude_merge(&main, other, &merge).unwrap());
+    let ended = store.layout().ended_operation();
+    run.plant(&ended, b"its writer died before it knew that this is durable");
+    run.note("head", store.set_head(&Head::Branch(main)).unwrap());
+    assert!(run.disk.metadata(&ended).is_err());
 }
 
 /// A commit without a file.

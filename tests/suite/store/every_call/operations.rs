@@ -52,7 +52,7 @@ fn an_end_of_a_merge() {
         let store = world.store();
         match store.conclude_merge(&name, second, &state) {
             // The attempt before was recorded, and the pin of this one has finished it.
-            Err(Error::StateConflict { .. })
+            Err(Error::RefConflict { .. } | Error::StateConflict { .. })
                 if store.merge_state()?.is_none() && store.read_branch(&name)? == Some(second) =>
             {
                 Ok(())

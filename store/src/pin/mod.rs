@@ -9,21 +9,24 @@
 //! several threads are one flock: threads that never let go all at once keep a collection waiting.
 //!
 //! Since nothing is deleted under a pin, what was seen to be durable under it stays so. The pins of one
-//! open store remember it together, and forget it when the last of them goes.
+//! open store remember it together, and forget it when the last of them goes (`count`).
+
+mod count;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
 
 use faultfs::{Access, Fs, FsFile, LockMode};
 
 use crate::error::{At, Result, found};
-use crate::group::lock;
+use crate::group::{lock, sync};
 use crate::id::ObjectId;
 use crate::layout::Layout;
 use crate::open::Store;
 use crate::planted::Bug;
+use count::Held;
+use sync::{Mutex, MutexGuard};
 
 /// Keeps garbage collections away until it is dropped.
 #[must_use = "a pin keeps garbage collections away only while it is held"]
@@ -35,33 +38,23 @@ pub struct Pin<'s, F: Fs> {
 pub(crate) struct Pins<H> {
     gate: H,
     file: H,
-    held: Mutex<Held>,
+    held: Mutex<Held<Durable>>,
 }
 
-/// How many pins are held, and what is known while that is not zero.
+/// What is known to be durable, as long as nothing can be deleted.
 #[derive(Default)]
-pub(crate) struct Held {
-    pins: usize,
+pub(crate) struct Durable {
     /// Objects whose name is durable.
     pub(crate) objects: BTreeSet<ObjectId>,
     /// Directories whose record in the list of restores is durable.
     pub(crate) restores: BTreeSet<PathBuf>,
 }
 
-impl Held {
-    /// Remembers that an object's name is durable, as long as nothing can be deleted.
-    pub(crate) fn note(&mut self, id: ObjectId) {
-        if self.pins > 0 {
-            self.objects.insert(id);
-        }
-    }
-}
-
 impl<H: FsFile> Pins<H> {
     pub(crate) fn open<F: Fs<File = H>>(fs: &F, layout: &Layout) -> Result<Self> {
         let open = |path: &Path| fs.open(path, Access::Read).at("open", path);
         let [gate, file] = [open(&layout.gate_lock())?, open(&layout.pin_lock())?];
-        Ok(Self { gate, file, held: Mutex::default() })
+        Ok(Self { gate, file, held: Mutex::new(Held::new(count::Mistake::None)) })
     }
 
     /// Takes the flock, through the gate.
@@ -78,9 +71,18 @@ impl<H: FsFile> Pins<H> {
 }
 
 impl<F: Fs> Store<F> {
-    /// What the pins of this open store know.
-    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Held<Durable>> {
         lock(&self.pins().held, self.fs())
+    }
+
+    /// Does something with what the pins of this open store know; `None` when there is no pin.
+    pub(crate) fn known<T>(&self, look: impl FnOnce(&mut Durable) -> T) -> Option<T> {
+        self.held().known().map(look)
+    }
+
+    /// Remembers that an object's name is durable.
+    pub(crate) fn note(&self, id: ObjectId) {
+        self.known(|durable| durable.objects.insert(id));
     }
 
     /// Takes a pin; waits while a garbage collection is deleting. If one was killed while it was
@@ -95,23 +97,24 @@ impl<F: Fs> Store<F> {
 
     /// As [`Store::pin`], for those who see to the operation that was found themselves.
     pub(crate) fn pin_as_it_is(&self) -> Result<Pin<'_, F>> {
-        let pins = self.pins();
-        let mut held = self.held();
-        if held.pins == 0 {
-            let condemned = self.layout().condemned();
-            loop {
-                pins.enter(self.layout())?;
-                let list = found(self.fs().metadata(&condemned)).at("stat", &condemned);
-                if let Ok(None) = list {
-                    break;
-                }
-                release(&pins.file).at("unlock", &self.layout().pin_lock())?;
-                list?;
-                self.finish_condemned()?;
-            }
-        }
-        held.pins += 1;
+        self.held().add(|| self.lock_pins())?;
         Ok(Pin { store: self })
+    }
+
+    /// Takes the lock of pins when no collection is deleting, nor one that was killed has left its list.
+    fn lock_pins(&self) -> Result<()> {
+        let pins = self.pins();
+        let condemned = self.layout().condemned();
+        loop {
+            pins.enter(self.layout())?;
+            let list = found(self.fs().metadata(&condemned)).at("stat", &condemned);
+            if let Ok(None) = list {
+                return Ok(());
+            }
+            release(&pins.file).at("unlock", &self.layout().pin_lock())?;
+            list?;
+            self.finish_condemned()?;
+        }
     }
 
     /// Waits until no pin is held, and keeps new ones out until both locks are dropped. The locks are
@@ -136,13 +139,7 @@ fn release<H: FsFile>(lock: &H) -> io::Result<()> {
 
 impl<F: Fs> Drop for Pin<'_, F> {
     fn drop(&mut self) {
-        let pins = self.store.pins();
-        let mut held = self.store.held();
-        held.pins -= 1;
-        if held.pins == 0 {
-            *held = Held::default();
-            // Failing to unlock keeps a collection waiting until this process ends, no more.
-            let _ = release(&pins.file);
-        }
+        // Failing to unlock keeps a collection waiting until this process ends, no more.
+        Held::remove(self.store.held(), || drop(release(&self.store.pins().file)));
     }
 }
