@@ -4,7 +4,7 @@
 //! errno of its choice, or kill the process right there. Wrapped around any [`Fs`].
 //!
 //! A call is made as it was asked, or not at all; but a watcher may also change what a read returned,
-//! shorten a write, and let a sync fail on its way. Not for faults themselves: `fault` has them.
+//! shorten a write, let a sync fail on its way, and time what is made. Not for faults themselves: `fault` has them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -145,6 +145,22 @@ pub trait Watcher: Send + Sync {
     fn sync_failure(&self, _call: &Call<'_>) -> Option<FsyncFailure> {
         None
     }
+
+    /// What the watcher's own clock says before a call that was let pass, for [`Watcher::after`].
+    fn clock(&self) -> u64 {
+        0
+    }
+
+    /// Called when a call that was let pass has returned, also with an error.
+    fn after(&self, _kind: CallKind, _begun: u64) {}
+}
+
+/// Makes a call that was let pass, between the two looks at the watcher's clock.
+fn between<W: Watcher, T>(watcher: &W, kind: CallKind, call: impl FnOnce() -> T) -> T {
+    let begun = watcher.clock();
+    let done = call();
+    watcher.after(kind, begun);
+    done
 }
 
 /// Any file system, with a [`Watcher`] before it.
@@ -167,8 +183,16 @@ impl<F: Fs, W: Watcher> Watched<F, W> {
         Self { inner, watcher }
     }
 
-    fn show(&self, kind: CallKind, path: &Path, to: Option<&Path>) -> io::Result<()> {
-        self.watcher.before(&Call { kind, path, to })
+    /// Shows a call to the watcher, and makes it.
+    fn make<T>(
+        &self,
+        kind: CallKind,
+        path: &Path,
+        to: Option<&Path>,
+        call: impl FnOnce(&F) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.watcher.before(&Call { kind, path, to })?;
+        between(&*self.watcher, kind, || call(&self.inner))
     }
 
     fn wrap(&self, file: F::File, path: &Path) -> WatchedFile<F::File, W> {
@@ -192,6 +216,12 @@ impl<H, W: Watcher> WatchedFile<H, W> {
     fn show(&self, kind: CallKind) -> io::Result<()> {
         self.watcher.before(&self.call(kind))
     }
+
+    /// Shows a call to the watcher, and makes it.
+    fn make<T>(&self, kind: CallKind, call: impl FnOnce(&H) -> io::Result<T>) -> io::Result<T> {
+        self.show(kind)?;
+        between(&*self.watcher, kind, || call(&self.inner))
+    }
 }
 
 impl<H: FsFile, W: Watcher> WatchedFile<H, W> {
@@ -209,10 +239,11 @@ impl<H: FsFile, W: Watcher> WatchedFile<H, W> {
 
     fn sync(&self, kind: CallKind, sync: impl FnOnce(&H) -> io::Result<()>) -> io::Result<()> {
         self.show(kind)?;
-        match self.watcher.sync_failure(&self.call(kind)) {
+        let failure = self.watcher.sync_failure(&self.call(kind));
+        between(&*self.watcher, kind, || match failure {
             Some(how) => self.inner.fail_sync(how),
             None => sync(&self.inner),
-        }
+        })
     }
 }
 
@@ -220,73 +251,64 @@ impl<F: Fs, W: Watcher> Fs for Watched<F, W> {
     type File = WatchedFile<F::File, W>;
 
     fn create_new(&self, path: &Path, mode: u32) -> io::Result<Self::File> {
-        self.show(CallKind::CreateNew, path, None)?;
-        Ok(self.wrap(self.inner.create_new(path, mode)?, path))
+        let file =
+            self.make(CallKind::CreateNew, path, None, |inner| inner.create_new(path, mode))?;
+        Ok(self.wrap(file, path))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Self::File> {
-        self.show(CallKind::Open, path, None)?;
-        Ok(self.wrap(self.inner.open(path, access)?, path))
+        let file = self.make(CallKind::Open, path, None, |inner| inner.open(path, access))?;
+        Ok(self.wrap(file, path))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.show(CallKind::Metadata, path, None)?;
-        self.inner.metadata(path)
+        self.make(CallKind::Metadata, path, None, |inner| inner.metadata(path))
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.show(CallKind::ReadDir, path, None)?;
-        self.inner.read_dir(path)
+        self.make(CallKind::ReadDir, path, None, |inner| inner.read_dir(path))
     }
 
     fn mkdir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        self.show(CallKind::Mkdir, path, None)?;
-        self.inner.mkdir(path, mode)
+        self.make(CallKind::Mkdir, path, None, |inner| inner.mkdir(path, mode))
     }
 
     fn rmdir(&self, path: &Path) -> io::Result<()> {
-        self.show(CallKind::Rmdir, path, None)?;
-        self.inner.rmdir(path)
+        self.make(CallKind::Rmdir, path, None, |inner| inner.rmdir(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.show(CallKind::Rename, from, Some(to))?;
-        self.inner.rename(from, to)
+        self.make(CallKind::Rename, from, Some(to), |inner| inner.rename(from, to))
     }
 
     fn rename_no_replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.show(CallKind::RenameNoReplace, from, Some(to))?;
-        self.inner.rename_no_replace(from, to)
+        self.make(CallKind::RenameNoReplace, from, Some(to), |inner| {
+            inner.rename_no_replace(from, to)
+        })
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
-        self.show(CallKind::Exchange, one, Some(other))?;
-        self.inner.exchange(one, other)
+        self.make(CallKind::Exchange, one, Some(other), |inner| inner.exchange(one, other))
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
-        self.show(CallKind::Symlink, path, None)?;
-        self.inner.symlink(target, path)
+        self.make(CallKind::Symlink, path, None, |inner| inner.symlink(target, path))
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        self.show(CallKind::ReadLink, path, None)?;
-        self.inner.read_link(path)
+        self.make(CallKind::ReadLink, path, None, |inner| inner.read_link(path))
     }
 
     fn link(&self, existing: &Path, new: &Path) -> io::Result<()> {
-        self.show(CallKind::Link, existing, Some(new))?;
-        self.inner.link(existing, new)
+        self.make(CallKind::Link, existing, Some(new), |inner| inner.link(existing, new))
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
-        self.show(CallKind::Unlink, path, None)?;
-        self.inner.unlink(path)
+        self.make(CallKind::Unlink, path, None, |inner| inner.unlink(path))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.show(CallKind::SyncDir, path, None)?;
-        self.inner.sync_dir(path)
+        self.make(CallKind::SyncDir, path, None, |inner| inner.sync_dir(path))
     }
 
     fn now(&self) -> SystemTime {
@@ -304,8 +326,7 @@ impl<F: Fs, W: Watcher> Fs for Watched<F, W> {
 
 impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.show(CallKind::ReadAt)?;
-        let n = self.inner.read_at(buf, offset)?;
+        let n = self.make(CallKind::ReadAt, |inner| inner.read_at(buf, offset))?;
         let (call, read) = (self.call(CallKind::ReadAt), buf.get_mut(..n).unwrap_or_default());
         self.watcher.after_read(&call, &self.inner, offset, read)?;
         Ok(n)
@@ -313,17 +334,16 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         let buf = self.to_write(CallKind::WriteAt, buf, Some(offset))?;
-        self.inner.write_at(buf, offset)
+        between(&*self.watcher, CallKind::WriteAt, || self.inner.write_at(buf, offset))
     }
 
     fn append(&self, buf: &[u8]) -> io::Result<usize> {
         let buf = self.to_write(CallKind::Append, buf, None)?;
-        self.inner.append(buf)
+        between(&*self.watcher, CallKind::Append, || self.inner.append(buf))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.show(CallKind::SetLen)?;
-        self.inner.set_len(len)
+        self.make(CallKind::SetLen, |inner| inner.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -335,8 +355,7 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn sync_fs(&self) -> io::Result<()> {
-        self.show(CallKind::SyncFs)?;
-        self.inner.sync_fs()
+        self.make(CallKind::SyncFs, |inner| inner.sync_fs())
     }
 
     /// Not shown: a hint is no call that a program relies on.
@@ -349,32 +368,26 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
-        self.show(CallKind::FileMetadata)?;
-        self.inner.metadata()
+        self.make(CallKind::FileMetadata, |inner| inner.metadata())
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.show(CallKind::SetMode)?;
-        self.inner.set_mode(mode)
+        self.make(CallKind::SetMode, |inner| inner.set_mode(mode))
     }
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.show(CallKind::SetModified)?;
-        self.inner.set_modified(time)
+        self.make(CallKind::SetModified, |inner| inner.set_modified(time))
     }
 
     fn lock(&self, mode: LockMode) -> io::Result<()> {
-        self.show(CallKind::Lock)?;
-        self.inner.lock(mode)
+        self.make(CallKind::Lock, |inner| inner.lock(mode))
     }
 
     fn try_lock(&self, mode: LockMode) -> io::Result<bool> {
-        self.show(CallKind::TryLock)?;
-        self.inner.try_lock(mode)
+        self.make(CallKind::TryLock, |inner| inner.try_lock(mode))
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.show(CallKind::Unlock)?;
-        self.inner.unlock()
+        self.make(CallKind::Unlock, |inner| inner.unlock())
     }
 }

@@ -44,4 +44,5 @@ mod subject;
 mod subjects;
 mod taps;
 mod tidy;
+mod timing;
 mod torture_run;

@@ -228,7 +228,7 @@ fn a_killed_runner_takes_its_writers_with_it() {
 
 #[test]
 fn a_writer_is_not_for_people() {
-    let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"desk":"/","errands":{"weights":[]},"planted":null}"#;
+    let part = r#"{"dir":"/","seed":1,"slot":0,"life":0,"best_effort":false,"runner":1,"die":null,"desk":"/","errands":{"weights":[]},"timing":false,"planted":null}"#;
     plugpull(["torture-writer", part]).assert(2, &["started by `plugpull torture`"]);
 }
 

@@ -30,7 +30,7 @@ pub use project::{InitArgs, ProjectArgs};
 pub use report::ReportArgs;
 pub use store::{
     BranchArgs, CheckoutArgs, ConfigArgs, FetchPackArgs, MergeStateArgs, OplogArgs,
-    RebaseStateArgs, RemoteArgs, ReserveArgs, StoreCommand,
+    RebaseStateArgs, RemoteArgs, ReserveArgs, StoreArgs, StoreCommand,
 };
 pub use torture::{TortureArgs, WriterArgs};
 
@@ -146,8 +146,7 @@ Example: plugpull models
          plugpull models ext4")]
     Models(ModelsArgs),
     /// Use a store by hand
-    #[command(subcommand)]
-    Store(StoreCommand),
+    Store(StoreArgs),
     /// Print what a shell completes after `plugpull`
     #[command(after_help = "\
 Example: plugpull completions bash > ~/.local/share/bash-completion/completions/plugpull")]

@@ -25,6 +25,7 @@ use crate::process::{Event, News, Writer, was_killed};
 use crate::report::{Progress, Report};
 use crate::signals::Stop;
 use crate::tally::Tally;
+use crate::timing::table::Timing;
 use crate::wire::{Part, Phase, Say};
 use crate::workdir::Workdir;
 use crate::workload::Work;
@@ -46,6 +47,8 @@ const FIRST_GUESS: Duration = Duration::from_millis(2);
 pub struct Outcome {
     /// What was counted.
     pub tally: Tally,
+    /// Where the time of the commits went, if that was asked.
+    pub timing: Timing,
     /// What was found.
     pub findings: Vec<Finding>,
     /// The full audit at the end.
@@ -73,6 +76,7 @@ pub struct Runner<'a> {
     begun: BTreeMap<u32, Instant>,
     mean_commit: Duration,
     tally: Tally,
+    timing: Timing,
     findings: Vec<Finding>,
     /// The garbage collection under way, or the last one.
     collection: Option<JoinHandle<()>>,
@@ -111,6 +115,7 @@ impl<'a> Runner<'a> {
             begun: BTreeMap::new(),
             mean_commit: FIRST_GUESS,
             tally: Tally::default(),
+            timing: Timing::default(),
             findings: Vec::new(),
             collection: None,
             sender,
@@ -169,6 +174,7 @@ impl<'a> Runner<'a> {
                 _ => None,
             },
             errands: self.options.errands.clone(),
+            timing: self.options.timing,
             planted: self.options.planted.clone(),
         };
         let writer = Writer::start(&part, fate, self.sender.clone())?;
@@ -214,6 +220,7 @@ impl<'a> Runner<'a> {
                 }
                 self.acknowledged(slot);
             }
+            News::Said(Say::Took { times }) => self.timing.add(&times),
             News::Said(Say::Done { errand, pack }) => {
                 let pack = pack.and_then(|key| key.parse().ok());
                 self.done(slot, errand, pack);

@@ -106,6 +106,7 @@ mod store_import;
 pub mod subject;
 pub mod tally;
 pub mod test;
+pub mod timing;
 pub mod torture_command;
 pub mod verdicts;
 pub mod wire;
@@ -150,7 +151,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Bench(args) => bench_command::run(args),
         Command::Explore(args) => explore_command::run(args),
         Command::Models(args) => models_command::run(args),
-        Command::Store(command) => store_command::run(command),
+        Command::Store(args) => store_command::run(args),
         Command::Completions(args) => manual_command::completions(args),
         Command::Man(args) => manual_command::man(args),
         Command::TortureWriter(args) => writer::run(args),

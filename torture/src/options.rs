@@ -44,6 +44,8 @@ pub struct Options {
     pub durability: Durability,
     /// Recorded runs of each workload whose power cuts are explored.
     pub power_cuts: u64,
+    /// Whether the writers time their commits.
+    pub timing: bool,
     /// Whether the store is kept in any case.
     pub keep: bool,
     /// How to print.
@@ -84,6 +86,7 @@ impl Options {
                 DurabilityArg::BestEffort => Durability::BestEffort,
             },
             power_cuts: args.power_cuts,
+            timing: args.timing,
             keep: args.keep,
             format: args.message_format,
             planted: planted_of(args)?,

@@ -13,25 +13,52 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use faultfs::{FileKind, Fs, RealFs, Watched};
+use faultfs::{Call, CallKind, FileKind, Fs, RealFs, Watched, Watcher};
 use plugpull_store::{
     Branch, Commit, Error, Expected, FileEntry, GcOptions, Head, ObjectId, Options, Snapshot,
     Store as StoreOn,
 };
 
-use crate::cli::{BranchArgs, StoreCommand};
+use crate::cli::{BranchArgs, StoreArgs, StoreCommand};
 use crate::exit::{Exit, Failure};
 use crate::signals::{Stdin, Stop};
 use crate::store_import;
+use crate::timing::stopwatch::Stopwatch;
+use crate::timing::table::Timing;
 
-type Store = StoreOn<Watched<RealFs, Stop>>;
+type Store = StoreOn<Watched<RealFs, Watch>>;
+
+/// What stands before every call: the end by a signal, and the stopwatch.
+struct Watch {
+    stop: Stop,
+    stopwatch: Stopwatch,
+}
+
+impl Watcher for Watch {
+    fn before(&self, call: &Call<'_>) -> io::Result<()> {
+        self.stop.before(call)
+    }
+
+    fn clock(&self) -> u64 {
+        self.stopwatch.clock()
+    }
+
+    fn after(&self, kind: CallKind, begun: u64) {
+        self.stopwatch.after(kind, begun);
+    }
+}
 
 /// Runs one of the commands.
-pub fn run(command: &StoreCommand) -> Result<Exit, Failure> {
-    let stop = Stop::listen()?;
-    match dispatch(command, &stop) {
-        Ok(()) => Ok(Exit::Clean),
-        Err(_) if stop.asked() => {
+pub fn run(args: &StoreArgs) -> Result<Exit, Failure> {
+    let watch = Watch { stop: Stop::listen()?, stopwatch: Stopwatch::new(args.timing) };
+    let watch = Arc::new(watch);
+    watch.stopwatch.begin();
+    match dispatch(&args.command, &watch) {
+        Ok(()) => {
+            tell_times(&watch.stopwatch)?;
+            Ok(Exit::Clean)
+        }
+        Err(_) if watch.stop.asked() => {
             eprintln!("plugpull: ended by a signal; what was acknowledged before is stored");
             Ok(Exit::Interrupted)
         }
@@ -39,60 +66,75 @@ pub fn run(command: &StoreCommand) -> Result<Exit, Failure> {
     }
 }
 
-fn dispatch(command: &StoreCommand, stop: &Stop) -> Result<(), Failure> {
+/// Where the time went since the store was open, if it was measured.
+fn tell_times(stopwatch: &Stopwatch) -> Result<(), Failure> {
+    if let Some(times) = stopwatch.end() {
+        let mut timing = Timing::default();
+        timing.add(&times);
+        timing.write(&mut io::stderr().lock(), "this command, once the store is open,")?;
+    }
+    Ok(())
+}
+
+fn dispatch(command: &StoreCommand, watch: &Arc<Watch>) -> Result<(), Failure> {
+    let stop = &watch.stop;
     let out = &mut io::stdout().lock();
     match command {
-        StoreCommand::Init { dir } => init(out, dir, stop),
-        StoreCommand::Put { dir, files } => put(out, &open(dir, stop)?, files, stop),
+        StoreCommand::Init { dir } => init(out, dir, watch),
+        StoreCommand::Put { dir, files } => put(out, &open(dir, watch)?, files, stop),
         StoreCommand::Get { dir, id, output } => {
-            get(out, &open(dir, stop)?, id.parse()?, output.as_deref())
+            get(out, &open(dir, watch)?, id.parse()?, output.as_deref())
         }
         StoreCommand::Commit { dir, message, author, branch, paths } => {
             let work = Work { message, author, branch: branch.as_deref(), paths };
-            commit(out, &open(dir, stop)?, &work)
+            commit(out, &open(dir, watch)?, &work)
         }
         StoreCommand::Import { dir, batch } => {
-            store_import::run(out, &mut open(dir, stop)?, &mut Stdin(stop), *batch)
+            store_import::run(out, &mut open(dir, watch)?, &mut Stdin(stop), *batch)
         }
-        StoreCommand::Log { dir, from } => log(out, &open(dir, stop)?, from.as_deref()),
-        StoreCommand::Branch(args) => branch(out, &open(&args.dir, stop)?, args),
-        StoreCommand::FetchPack(args) => packs::fetch(out, &open(&args.dir, stop)?, args),
-        StoreCommand::ImportPack { dir, file } => packs::import(out, &open(dir, stop)?, file, stop),
-        StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, stop)?, *dead),
-        StoreCommand::Leases { dir } => packs::leases(out, &open(dir, stop)?),
-        StoreCommand::MergeState(args) => together::merge_state(out, &open(&args.dir, stop)?, args),
-        StoreCommand::Checkout(args) => operations::checkout(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Log { dir, from } => log(out, &open(dir, watch)?, from.as_deref()),
+        StoreCommand::Branch(args) => branch(out, &open(&args.dir, watch)?, args),
+        StoreCommand::FetchPack(args) => packs::fetch(out, &open(&args.dir, watch)?, args),
+        StoreCommand::ImportPack { dir, file } => {
+            packs::import(out, &open(dir, watch)?, file, stop)
+        }
+        StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, watch)?, *dead),
+        StoreCommand::Leases { dir } => packs::leases(out, &open(dir, watch)?),
+        StoreCommand::MergeState(args) => {
+            together::merge_state(out, &open(&args.dir, watch)?, args)
+        }
+        StoreCommand::Checkout(args) => operations::checkout(out, &open(&args.dir, watch)?, args),
         StoreCommand::ConcludeMerge { dir, branch, commit } => {
-            operations::conclude_merge(&open(dir, stop)?, branch, commit)
+            operations::conclude_merge(&open(dir, watch)?, branch, commit)
         }
-        StoreCommand::Config(args) => settings::config(out, &open(&args.dir, stop)?, args),
-        StoreCommand::Remote(args) => settings::remote(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Config(args) => settings::config(out, &open(&args.dir, watch)?, args),
+        StoreCommand::Remote(args) => settings::remote(out, &open(&args.dir, watch)?, args),
         StoreCommand::RebaseState(args) => {
-            together::rebase_state(out, &open(&args.dir, stop)?, args)
+            together::rebase_state(out, &open(&args.dir, watch)?, args)
         }
-        StoreCommand::Reserve(args) => together::reserve(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Reserve(args) => together::reserve(out, &open(&args.dir, watch)?, args),
         StoreCommand::Intend { dir, reservation, operation, detail, addresses } => {
-            let store = open(dir, stop)?;
+            let store = open(dir, watch)?;
             let (intent, _receipt) = store.intend(reservation, addresses, operation, detail)?;
             Ok(writeln!(out, "{}", intent.intent_id)?)
         }
-        StoreCommand::Release { dir, id } => together::release(&open(dir, stop)?, id),
+        StoreCommand::Release { dir, id } => together::release(&open(dir, watch)?, id),
         StoreCommand::Reservations { dir, address, sweep } => {
-            together::reservations(out, &open(dir, stop)?, address.as_deref(), *sweep)
+            together::reservations(out, &open(dir, watch)?, address.as_deref(), *sweep)
         }
-        StoreCommand::Oplog(args) => together::oplog(out, &open(&args.dir, stop)?, args),
+        StoreCommand::Oplog(args) => together::oplog(out, &open(&args.dir, watch)?, args),
         StoreCommand::Gc { dir, grace, dry_run } => {
-            gc(out, open(dir, stop)?, GcOptions { grace: *grace, dry_run: *dry_run })
+            gc(out, open(dir, watch)?, GcOptions { grace: *grace, dry_run: *dry_run })
         }
     }
 }
 
-fn file_system(stop: &Stop) -> Watched<RealFs, Stop> {
-    Watched::new(RealFs, Arc::new(stop.clone()))
+fn file_system(watch: &Arc<Watch>) -> Watched<RealFs, Watch> {
+    Watched::new(RealFs, Arc::clone(watch))
 }
 
-fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
-    let store = Store::open_on(file_system(stop), dir, Options::default())?;
+fn open(dir: &Path, watch: &Arc<Watch>) -> Result<Store, Failure> {
+    let store = Store::open_on(file_system(watch), dir, Options::default())?;
     let recovery = store.recovery();
     if !recovery.orphans.is_empty() {
         eprintln!("removed {} temps of dead writers", recovery.orphans.len());
@@ -119,11 +161,12 @@ fn open(dir: &Path, stop: &Stop) -> Result<Store, Failure> {
             recovery.undeleted.len()
         );
     }
+    watch.stopwatch.begin();
     Ok(store)
 }
 
-fn init(out: &mut dyn Write, dir: &Path, stop: &Stop) -> Result<(), Failure> {
-    Store::init_on(file_system(stop), dir, Options::default())?;
+fn init(out: &mut dyn Write, dir: &Path, watch: &Arc<Watch>) -> Result<(), Failure> {
+    Store::init_on(file_system(watch), dir, Options::default())?;
     Ok(writeln!(out, "store ready in {}", dir.display())?)
 }
 

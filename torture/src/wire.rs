@@ -9,6 +9,7 @@ use plugpull_store::{Bug, Durability, ObjectId};
 use serde::{Deserialize, Serialize};
 
 use crate::errand::{Errand, Errands};
+use crate::timing::Times;
 
 /// What one writer process is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Part {
     pub die: Option<Die>,
     /// What it does between two commits.
     pub errands: Errands,
+    /// Whether it says what each commit took.
+    pub timing: bool,
     /// Name of a planted mistake.
     pub planted: Option<String>,
 }
@@ -138,6 +141,11 @@ pub enum Say {
         branch: String,
         /// Its id.
         id: ObjectId,
+    },
+    /// What the calls of the last commit took.
+    Took {
+        /// Each of them.
+        times: Times,
     },
     /// The errand is durable: another promise.
     Done {

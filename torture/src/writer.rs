@@ -18,6 +18,7 @@ use crate::errand::Errand;
 use crate::errand::perform::perform;
 use crate::exit::{Exit, Failure, is_environment};
 use crate::steps::StepWatcher;
+use crate::timing::stopwatch::Stopwatch;
 use crate::wire::{Part, Phase, Say, Step};
 use crate::workload::{self, Work};
 
@@ -49,7 +50,9 @@ fn end_with_runner(part: &Part) -> Result<(), Failure> {
 }
 
 fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infallible, Failure> {
-    let fs = Watched::new(RealFs, Arc::clone(watcher));
+    let stopwatch = Arc::new(Stopwatch::new(part.timing));
+    let fs = Watched::new(RealFs, Arc::clone(&stopwatch));
+    let fs = Watched::new(fs, Arc::clone(watcher));
     let store = Store::open_on(fs, &part.dir, options(part))?;
     let orphans = store.recovery().orphans.len() as u64;
     say(&Say::Ready { orphans, condemned: store.recovery().condemned })?;
@@ -73,12 +76,17 @@ fn work(part: &Part, watcher: &Arc<StepWatcher>) -> Result<std::convert::Infalli
                 let _ = say(&Say::Ack { branch: branch.to_string(), id });
             }
         };
+        stopwatch.begin();
         let (branch, id) = workload::commit(&store, part.seed, work, &mut phase, &mut written)?;
+        let took = stopwatch.end();
         watcher.before_telling();
         watcher.leave();
         lost_pipe?;
         if !early {
             say(&Say::Ack { branch: branch.to_string(), id })?;
+        }
+        if let Some(times) = took {
+            say(&Say::Took { times })?;
         }
     }
     unreachable!("the loop over all numbers ends only by an error")

@@ -24,6 +24,7 @@ const MISSES: f64 = 0.05;
 const BUCKETS_A_DECADE: f64 = 20.0;
 
 /// What was measured of one case.
+#[derive(Debug)]
 pub struct Figures {
     all: Histogram<u64>,
     rounds: Vec<u64>,

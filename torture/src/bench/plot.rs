@@ -5,8 +5,8 @@
 
 use std::io::{self, Write};
 
-use super::figures::as_f64;
-use super::result::{Bench, Case};
+use super::figures::{Summary, as_f64};
+use super::result::Bench;
 use super::words::{mark, size};
 
 /// Columns of the scale.
@@ -17,15 +17,15 @@ const SHADES: [char; 7] = ['.', ':', '-', '=', '+', '*', '#'];
 
 /// What a plot spans, as powers of ten of a nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     low: f64,
     high: f64,
 }
 
 impl Scale {
     /// Whole powers of ten around all runs.
-    pub(super) fn around<'c>(cases: impl Iterator<Item = &'c Case>) -> Option<Self> {
-        let runs = cases.flat_map(|case| case.figures.distribution.iter().map(|(ns, _)| *ns));
+    pub(crate) fn around<'f>(all: impl Iterator<Item = &'f Summary>) -> Option<Self> {
+        let runs = all.flat_map(|figures| figures.distribution.iter().map(|(ns, _)| *ns));
         let (mut least, mut most) = (u64::MAX, 0);
         for ns in runs {
             least = least.min(ns);
@@ -61,13 +61,16 @@ impl Scale {
 pub fn write(out: &mut impl Write, bench: &Bench) -> io::Result<()> {
     let Some(shown) = bench.shown_size() else { return Ok(()) };
     let cases: Vec<_> = bench.cases.iter().filter(|case| case.size == shown).collect();
-    let Some(scale) = Scale::around(cases.iter().copied()) else { return Ok(()) };
+    let Some(scale) = Scale::around(cases.iter().map(|case| &case.figures)) else { return Ok(()) };
     writeln!(out, "\n{}: how long the runs take; | is the median, # where most are", size(shown))?;
     writeln!(out, "{:26} {}", "", axis(scale))?;
-    cases.iter().try_for_each(|case| writeln!(out, "{:<26} {}", case.strategy, line(scale, case)))
+    cases
+        .iter()
+        .try_for_each(|case| writeln!(out, "{:<26} {}", case.strategy, line(scale, &case.figures)))
 }
 
-fn axis(scale: Scale) -> String {
+/// The powers of ten above the lines.
+pub(crate) fn axis(scale: Scale) -> String {
     let mut axis = String::new();
     for ns in scale.marks() {
         let column = scale.column(ns);
@@ -81,16 +84,17 @@ fn axis(scale: Scale) -> String {
     axis
 }
 
-fn line(scale: Scale, case: &Case) -> String {
+/// How many took how long, on this scale.
+pub(crate) fn line(scale: Scale, figures: &Summary) -> String {
     let mut counts = [0_u64; WIDTH];
-    for &(ns, count) in &case.figures.distribution {
+    for &(ns, count) in &figures.distribution {
         if let Some(column) = counts.get_mut(scale.column(ns)) {
             *column += count;
         }
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
     let mut line: Vec<char> = counts.iter().map(|&count| shade(count, most)).collect();
-    if let Some(median) = line.get_mut(scale.column(case.figures.p50_ns)) {
+    if let Some(median) = line.get_mut(scale.column(figures.p50_ns)) {
         *median = '|';
     }
     line.into_iter().collect::<String>().trim_end().to_owned()
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn a_scale_spans_whole_powers_of_ten() {
         let bench = made(&[("append/none", 1_500)]);
-        let scale = Scale::around(bench.cases.iter()).unwrap();
+        let scale = Scale::around(bench.cases.iter().map(|case| &case.figures)).unwrap();
         assert_eq!(scale.marks(), [1_000, 10_000]);
         assert_eq!((scale.column(1_000), scale.column(10_000), scale.column(99_999)), (0, 63, 63));
         assert_eq!(Scale::around(std::iter::empty()), None);

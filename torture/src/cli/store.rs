@@ -6,6 +6,17 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+/// Arguments of `plugpull store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// At the end, print on standard error where the time went, by what the calls of the file system do
+    #[arg(long, global = true)]
+    pub timing: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
 /// What `plugpull store` can do.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {

@@ -41,6 +41,9 @@ pub struct TortureArgs {
     /// Recorded runs of each workload of the store whose power cuts are explored; 0 looks at none
     #[arg(long, default_value_t = 1, conflicts_with = "command")]
     pub power_cuts: u64,
+    /// At the end, tell where the time of a commit went, by what the calls of the file system do
+    #[arg(long, conflicts_with = "command")]
+    pub timing: bool,
     /// Keep the store even when nothing is found
     #[arg(long, conflicts_with = "command")]
     pub keep: bool,

@@ -114,7 +114,7 @@ impl Runner<'_> {
             Err(error) => self.found(Finding::new("cannot-open", error.to_string())),
         }
         let audit = self.full_audit()?;
-        let Self { tally, findings, .. } = self;
-        Ok(Outcome { tally, findings, audit, interrupted })
+        let Self { tally, timing, findings, .. } = self;
+        Ok(Outcome { tally, timing, findings, audit, interrupted })
     }
 }

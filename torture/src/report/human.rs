@@ -100,6 +100,11 @@ impl Report for Human {
         let mut out = io::stdout().lock();
         kills(&mut out, end)?;
         counts(&mut out, end)?;
+        let timing = &end.outcome.timing;
+        if !timing.is_empty() {
+            writeln!(out)?;
+            timing.write(&mut out, "the commits that were acknowledged")?;
+        }
         if let Some(summary) = end.power_cuts {
             writeln!(out)?;
             power_cut::table(&mut out, summary)?;

@@ -96,6 +96,7 @@ impl Report for JsonLines {
                 + end.power_cuts.map_or(0, |summary| summary.findings.len()),
             "power_cuts": end.power_cuts.map(power_cut::tallies),
             "tally": serde_json::to_value(tally)?,
+            "timing": (!end.outcome.timing.is_empty()).then(|| end.outcome.timing.json()),
             "calls_hit": end.steps.len() - tally.missed(end.steps).len(),
             "calls_missed": tally.missed(end.steps),
             "store": {

@@ -18,7 +18,9 @@ const HEIGHT: f64 = 30.0;
 
 /// The strips of these cases.
 pub(super) fn html(cases: &[&Case]) -> String {
-    let Some(scale) = Scale::around(cases.iter().copied()) else { return String::new() };
+    let Some(scale) = Scale::around(cases.iter().map(|case| &case.figures)) else {
+        return String::new();
+    };
     let mut html = "<h3>How long the runs took</h3>\n<p class=\"about\">Time grows to the right, ten times from \
                     line to line. The bar is the median, the dot is the 99th of 100.</p>\n\
                     <div class=\"strips\">\n"
