@@ -355,7 +355,7 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn sync_fs(&self) -> io::Result<()> {
-        self.make(CallKind::SyncFs, |inner| inner.sync_fs())
+        self.make(CallKind::SyncFs, H::sync_fs)
     }
 
     /// Not shown: a hint is no call that a program relies on.
@@ -368,7 +368,7 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn metadata(&self) -> io::Result<Metadata> {
-        self.make(CallKind::FileMetadata, |inner| inner.metadata())
+        self.make(CallKind::FileMetadata, H::metadata)
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
@@ -388,6 +388,6 @@ impl<H: FsFile, W: Watcher> FsFile for WatchedFile<H, W> {
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.make(CallKind::Unlock, |inner| inner.unlock())
+        self.make(CallKind::Unlock, H::unlock)
     }
 }
