@@ -36,4 +36,5 @@ step cargo clippy --locked -p plugpull-store --features s3 --all-targets -- -D w
 step ci/scale.sh
 # What durability costs on this machine's disk.
 plugpull bench "${TMPDIR:-/tmp}" --budget 3m
-step cargo bench --locked -p plugpull-benches --no-fail-fast
+# All benches, and the page that they make.
+step ci/performance.sh
