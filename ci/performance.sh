@@ -20,15 +20,12 @@ about() {
 # The tables are the last thing that a bench prints: from the heading to the end.
 tables() { awk '/store median|^path +figure/ { on = 1 } on && !/^(error|Caused|  process)|^$/' "$1"; }
 
+# What the benches run on, and what its disk takes alone, as `plugpull bench` tells it.
 machine() {
-    local cpu memory disk
-    cpu=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
-    memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
-    disk=$(findmnt -n -o FSTYPE,SOURCE,OPTIONS -T "$dir")
-    echo "- $(nproc) processors, ${cpu:-of an unknown model}; $memory; Linux $(uname -r)"
-    echo "- benches in \`$dir\`: $disk"
-    echo "- $(rustc --version); built as \`cargo bench\` builds; commit $(git rev-parse --short HEAD); $(date -u +%F)"
-    echo "- load before: $1 (of other programs on the machine as well); afterwards: $(cut -d' ' -f1-3 /proc/loadavg)"
+    echo "$(rustc --version), commit $(git rev-parse --short HEAD), $(date -u +%F); load before $1 (of other programs as well),"
+    printf 'afterwards %s. The machine, and its disk alone:\n\n```\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
+    cargo run --quiet --locked --release -p plugpull -- bench "$dir" --only append/fdatasync --size 4K --budget 5s
+    printf '```\n'
 }
 
 cargo bench --locked -p plugpull-benches --no-run

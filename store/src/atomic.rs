@@ -11,7 +11,7 @@ use faultfs::{FileKind, Fs};
 use serde::Serialize;
 
 use crate::barrier::Barrier;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_there};
 use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::layout::STATE_TEMP;
@@ -71,7 +71,7 @@ pub(crate) fn replace<F: Fs>(
     bytes: &[u8],
     barriers: Barriers,
 ) -> Result<Receipt> {
-    Ok(replace_held(disk, path, bytes, barriers)?.0)
+    Ok(replace_held(disk, path, bytes, None, barriers)?.0)
 }
 
 /// As [`replace`], with the permissions of the file that is replaced: who hid it finds it hidden.
@@ -83,27 +83,19 @@ pub(crate) fn replace_alike<F: Fs>(
 ) -> Result<Receipt> {
     let old = found(disk.fs.metadata(path)).at("stat", path)?;
     let mode = old.filter(|old| old.kind == FileKind::File).map(|old| old.mode);
-    Ok(put_in_place(disk, path, (bytes, mode), barriers)?.0)
+    Ok(replace_held(disk, path, bytes, mode, barriers)?.0)
 }
 
-/// As [`replace`]; also hands over the file, on which the writer's lock stays until it is dropped.
+/// As [`replace`], with this mode or with that of every state file; also hands over the file, on which the
+/// writer's lock stays until it is dropped.
 pub(crate) fn replace_held<'f, F: Fs>(
     disk: Disk<'f, F>,
     path: &Path,
     bytes: &[u8],
+    mode: Option<u32>,
     barriers: Barriers,
 ) -> Result<(Receipt, Temp<'f, F>)> {
-    put_in_place(disk, path, (bytes, None), barriers)
-}
-
-/// Writes these bytes with this mode, or with that of every state file.
-fn put_in_place<'f, F: Fs>(
-    disk: Disk<'f, F>,
-    path: &Path,
-    content: (&[u8], Option<u32>),
-    barriers: Barriers,
-) -> Result<(Receipt, Temp<'f, F>)> {
-    let (mut temp, file) = temp_with(disk, path, content, barriers.file)?;
+    let (mut temp, file) = written_temp(disk, path, bytes, mode, barriers.file)?;
     let undo = Undo::before(disk, path)?;
     if disk.has(Bug::UnlinkThenRename) {
         found(disk.fs.unlink(path)).at("remove", path)?;
@@ -140,10 +132,10 @@ pub(crate) fn write_if_absent<F: Fs>(
     bytes: &[u8],
     barrier: Barrier,
 ) -> Result<Reached> {
-    if found(disk.fs.metadata(path)).at("stat", path)?.is_some() {
+    if is_there(disk.fs, path)? {
         return Ok(Reached::Durable);
     }
-    let (mut temp, reached) = written_temp(disk, path, bytes, barrier)?;
+    let (mut temp, reached) = written_temp(disk, path, bytes, None, barrier)?;
     temp.rename_if_free(path)?;
     Ok(reached)
 }
@@ -153,15 +145,7 @@ pub(crate) fn written_temp<'f, F: Fs>(
     disk: Disk<'f, F>,
     path: &Path,
     bytes: &[u8],
-    barrier: Barrier,
-) -> Result<(Temp<'f, F>, Reached)> {
-    temp_with(disk, path, (bytes, None), barrier)
-}
-
-fn temp_with<'f, F: Fs>(
-    disk: Disk<'f, F>,
-    path: &Path,
-    (bytes, mode): (&[u8], Option<u32>),
+    mode: Option<u32>,
     barrier: Barrier,
 ) -> Result<(Temp<'f, F>, Reached)> {
     let mut temp = temp_beside(disk, path)?;

@@ -10,7 +10,7 @@ use faultfs::{Fs, FsFile};
 
 use crate::barrier::Barrier;
 use crate::durability::{Durability, Reached};
-use crate::error::{At, Result};
+use crate::error::{At, Result, found};
 use crate::open::Options;
 use crate::planted::Bug;
 
@@ -76,4 +76,9 @@ impl<'f, F: Fs> Disk<'f, F> {
     pub(crate) fn has(self, bug: Bug) -> bool {
         self.options.planted.has(bug)
     }
+}
+
+/// Whether there is anything at a path.
+pub(crate) fn is_there<F: Fs>(fs: &F, path: &Path) -> Result<bool> {
+    Ok(found(fs.metadata(path)).at("stat", path)?.is_some())
 }

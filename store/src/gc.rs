@@ -17,6 +17,7 @@ use faultfs::{FileKind, Fs};
 use crate::atomic::{Barriers, parent, replace, temp_beside};
 use crate::barrier::Barrier;
 use crate::commit::Commit;
+use crate::disk::is_there;
 use crate::error::{At, Error, Result, found};
 use crate::head::Head;
 use crate::id::ObjectId;
@@ -100,7 +101,7 @@ impl<F: Fs> Store<F> {
     /// Finishes what an interrupted collection had begun; says how many objects were left.
     pub(crate) fn finish_condemned(&self) -> Result<u64> {
         let list = self.layout().condemned();
-        if found(self.fs().metadata(&list)).at("stat", &list)?.is_none() {
+        if !is_there(self.fs(), &list)? {
             return Ok(0);
         }
         let _lock = self.lock_out_pins()?;

@@ -53,7 +53,7 @@ impl<F: Fs> Store<F> {
     /// Sets HEAD; a commit must be in the store, a branch need not exist yet. Waits for a checkout that is
     /// under way, and first finishes one whose process died.
     pub fn set_head(&self, head: &Head) -> Result<Receipt> {
-        let _pin = self.pin()?;
+        let _pin = self.pin_as_it_is()?;
         let _lock = self.begin_operations()?;
         self.write_head(head)
     }

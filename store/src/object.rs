@@ -350,9 +350,7 @@ impl<F: Fs> Store<F> {
                 Ok(Reached::Degraded)
             }
             Some(UNSETTLED) => Err(Error::NotDurable { from: from(), what, id: *id }),
-            Some(_) if self.known(|durable| durable.objects.contains(id)) == Some(true) => {
-                Ok(Reached::Durable)
-            }
+            Some(_) if self.known(|durable| durable.objects.contains(id)) => Ok(Reached::Durable),
             Some(_) => {
                 let reached = self.disk().sync_dir(barrier, parent(&path))?;
                 if reached != Reached::Degraded {

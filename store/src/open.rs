@@ -14,7 +14,7 @@ use faultfs::{Access, FileKind, Fs, FsFile, RealFs};
 
 use crate::atomic::{DIR_MODE, make_dirs, write_if_absent, written_temp};
 use crate::barrier::Barrier;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_there};
 use crate::durability::Durability;
 use crate::error::{At, Error, Result, found};
 use crate::group::{Commits, Mistake};
@@ -132,7 +132,7 @@ impl<F: Fs> Store<F> {
         let layout = Layout::new(dir);
         let disk = Disk::new(&fs, options);
         make_dirs(disk, dir, Barrier::StoreParents)?;
-        let is_store = found(fs.metadata(&layout.format())).at("stat", &layout.format())?.is_some();
+        let is_store = is_there(&fs, &layout.format())?;
         let format = if is_store { Some(read_format(&fs, &layout)?) } else { None };
         if format.is_none() {
             refuse_foreign(&fs, &layout)?;
@@ -144,7 +144,7 @@ impl<F: Fs> Store<F> {
         if format != Some(FORMAT) {
             let line = format_line(FORMAT);
             let (mut temp, _) =
-                written_temp(disk, &layout.format(), line.as_bytes(), Barrier::FormatFile)?;
+                written_temp(disk, &layout.format(), line.as_bytes(), None, Barrier::FormatFile)?;
             temp.rename(&layout.format())?;
         }
         Self::open_on(fs, dir, options)
@@ -231,7 +231,7 @@ fn read_format<F: Fs>(fs: &F, layout: &Layout) -> Result<u32> {
         |why: &str| Error::NotAStore { path: layout.root().to_owned(), why: why.to_owned() };
     let bytes = match read_state(fs, &path) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) if found(fs.metadata(layout.root())).at("stat", layout.root())?.is_none() => {
+        Ok(None) if !is_there(fs, layout.root())? => {
             return Err(not_a_store("there is no such directory"));
         }
         Ok(None) => return Err(not_a_store("it has no file `format`")),

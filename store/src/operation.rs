@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic::{Barriers, parent, replace};
 use crate::barrier::Barrier;
+use crate::disk::is_there;
 use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::head::Head;
@@ -209,7 +210,7 @@ impl<F: Fs> Store<F> {
         let [pending, ended] = [self.layout().pending_operation(), self.layout().ended_operation()];
         let reached = self.disk().sync_dir(barrier, parent(&ended));
         match reached {
-            // It has not ended then. Who finds neither name knows no more than that.
+            // It has not ended, then: whoever finds the record does it again.
             Err(_) => drop(self.fs().rename(&ended, &pending)),
             Ok(Reached::Degraded) => {}
             Ok(_) => drop(self.fs().unlink(&ended)),
@@ -297,7 +298,7 @@ impl<F: Fs> Store<F> {
             let was_there = found(self.fs().unlink(&path)).at("remove", &path)?.is_some();
             let dir = parent(&path);
             // Also when it was not there: who removed it may have died before the barrier.
-            if was_there || found(self.fs().metadata(dir)).at("stat", dir)?.is_some() {
+            if was_there || is_there(self.fs(), dir)? {
                 dirs.insert(dir.to_owned());
             }
         }
@@ -310,7 +311,7 @@ impl<F: Fs> Store<F> {
 
     /// Finishes the operation of a process that died; says whether there was one.
     pub(crate) fn finish_operation(&self) -> Result<bool> {
-        if !self.is_there(&self.layout().pending_operation())? && !self.has_ended()? {
+        if !is_there(self.fs(), &self.layout().pending_operation())? && !self.has_ended()? {
             return Ok(false);
         }
         // The pin first, as in every operation: a collection may wait for one who waits for the lock.
@@ -329,7 +330,7 @@ impl<F: Fs> Store<F> {
     pub fn abandon_operation(&self) -> Result<bool> {
         let _pin = self.pin_as_it_is()?;
         let _lock = lock(self.fs(), &self.layout().operation_lock(), LockMode::Exclusive)?;
-        let was_there = self.is_there(&self.layout().pending_operation())?;
+        let was_there = is_there(self.fs(), &self.layout().pending_operation())?;
         let _ = self.end_operation()?;
         Ok(was_there)
     }
@@ -352,11 +353,7 @@ impl<F: Fs> Store<F> {
 
     /// Whether an operation has ended, and nobody knows whether that is durable.
     fn has_ended(&self) -> Result<bool> {
-        self.is_there(&self.layout().ended_operation())
-    }
-
-    fn is_there(&self, path: &Path) -> Result<bool> {
-        Ok(found(self.fs().metadata(path)).at("stat", path)?.is_some())
+        is_there(self.fs(), &self.layout().ended_operation())
     }
 
     fn pending(&self) -> Result<Option<Operation>> {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic::{Barriers, replace, write_if_absent};
 use crate::barrier::Barrier;
+use crate::disk::is_there;
 use crate::durability::{Reached, Receipt};
 use crate::error::{At, Error, Result, found};
 use crate::lock::lock;
@@ -218,7 +219,7 @@ impl<F: Fs> Store<F> {
     /// Cuts off what a power cut or a killed writer left of a record; says how many bytes.
     pub(crate) fn mend_log(&self) -> Result<u64> {
         let path = self.layout().log();
-        if found(self.fs().metadata(&path)).at("stat", &path)?.is_none()
+        if !is_there(self.fs(), &path)?
             || self.look_at_log(LockMode::Shared, Access::Read)?.torn == 0
         {
             return Ok(0);

@@ -64,7 +64,7 @@ impl<F: Fs> Store<F> {
 
     /// Enters a directory in the list, if the present pin does not know that it is there.
     fn register(&self, dir: &Path) -> Result<Reached> {
-        let known = self.known(|durable| durable.restores.contains(dir)) == Some(true);
+        let known = self.known(|durable| durable.restores.contains(dir));
         if known || self.has(Bug::RestoreWithoutRecord) {
             return Ok(Reached::Durable);
         }

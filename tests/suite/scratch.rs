@@ -11,7 +11,7 @@ use std::thread;
 
 use faultfs::{Fs, RealFs, Watched, Watcher};
 use plugpull_store::{
-    Audit, Branch, Commit, Durability, Layout, ObjectId, Options, Snapshot, Store,
+    Audit, Branch, Commit, Durability, Layout, MergeState, ObjectId, Options, Snapshot, Store,
 };
 use tempfile::TempDir;
 
@@ -149,6 +149,17 @@ pub(crate) fn branch(name: &str) -> Branch {
 pub(crate) fn commit<F: Fs>(store: &Store<F>, message: &str) -> ObjectId {
     let snapshot = one_file(store, message.as_bytes());
     store.put_commit(&Commit::new([], snapshot, "tester", message, TIME)).unwrap().id
+}
+
+/// The state of a merge of two commits, from the first of them, without conflicts.
+pub(crate) fn merge_of(ours: ObjectId, theirs: ObjectId) -> MergeState {
+    MergeState {
+        base_commit: ours,
+        ours_commit: ours,
+        theirs_commit: theirs,
+        conflict_paths: [].into(),
+        other_branch: None,
+    }
 }
 
 /// A snapshot of one file with these bytes.

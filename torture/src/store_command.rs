@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use faultfs::{Call, CallKind, FileKind, Fs, RealFs, Watched, Watcher};
+use faultfs::{FileKind, Fs, RealFs, Watched};
 use plugpull_store::{
     Branch, Commit, Error, Expected, FileEntry, GcOptions, Head, ObjectId, Options, Snapshot,
     Store as StoreOn,
@@ -26,32 +26,20 @@ use crate::store_import;
 use crate::timing::stopwatch::Stopwatch;
 use crate::timing::table::Timing;
 
-type Store = StoreOn<Watched<RealFs, Watch>>;
+type Disk = Watched<Watched<RealFs, Stopwatch>, Stop>;
+
+type Store = StoreOn<Disk>;
 
 /// What stands before every call: the end by a signal, and the stopwatch.
 struct Watch {
-    stop: Stop,
-    stopwatch: Stopwatch,
-}
-
-impl Watcher for Watch {
-    fn before(&self, call: &Call<'_>) -> io::Result<()> {
-        self.stop.before(call)
-    }
-
-    fn clock(&self) -> u64 {
-        self.stopwatch.clock()
-    }
-
-    fn after(&self, kind: CallKind, begun: u64) {
-        self.stopwatch.after(kind, begun);
-    }
+    stop: Arc<Stop>,
+    stopwatch: Arc<Stopwatch>,
 }
 
 /// Runs one of the commands.
 pub fn run(args: &StoreArgs) -> Result<Exit, Failure> {
-    let watch = Watch { stop: Stop::listen()?, stopwatch: Stopwatch::new(args.timing) };
-    let watch = Arc::new(watch);
+    let stopwatch = Arc::new(Stopwatch::new(args.timing));
+    let watch = Watch { stop: Arc::new(Stop::listen()?), stopwatch };
     watch.stopwatch.begin();
     match dispatch(&args.command, &watch) {
         Ok(()) => {
@@ -76,7 +64,7 @@ fn tell_times(stopwatch: &Stopwatch) -> Result<(), Failure> {
     Ok(())
 }
 
-fn dispatch(command: &StoreCommand, watch: &Arc<Watch>) -> Result<(), Failure> {
+fn dispatch(command: &StoreCommand, watch: &Watch) -> Result<(), Failure> {
     let stop = &watch.stop;
     let out = &mut io::stdout().lock();
     match command {
@@ -129,11 +117,12 @@ fn dispatch(command: &StoreCommand, watch: &Arc<Watch>) -> Result<(), Failure> {
     }
 }
 
-fn file_system(watch: &Arc<Watch>) -> Watched<RealFs, Watch> {
-    Watched::new(RealFs, Arc::clone(watch))
+fn file_system(watch: &Watch) -> Disk {
+    let timed = Watched::new(RealFs, Arc::clone(&watch.stopwatch));
+    Watched::new(timed, Arc::clone(&watch.stop))
 }
 
-fn open(dir: &Path, watch: &Arc<Watch>) -> Result<Store, Failure> {
+fn open(dir: &Path, watch: &Watch) -> Result<Store, Failure> {
     let store = Store::open_on(file_system(watch), dir, Options::default())?;
     let recovery = store.recovery();
     if !recovery.orphans.is_empty() {
@@ -165,7 +154,7 @@ fn open(dir: &Path, watch: &Arc<Watch>) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn init(out: &mut dyn Write, dir: &Path, watch: &Arc<Watch>) -> Result<(), Failure> {
+fn init(out: &mut dyn Write, dir: &Path, watch: &Watch) -> Result<(), Failure> {
     Store::init_on(file_system(watch), dir, Options::default())?;
     Ok(writeln!(out, "store ready in {}", dir.display())?)
 }

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::{AuditCounts, Problem, ProblemKind};
 use crate::canonical::Canonical;
 use crate::commit::Commit;
+use crate::disk::is_there;
 use crate::error::{At, Error, Result, found};
 use crate::gc::{object_of, read_condemned};
 use crate::head::Head;
@@ -326,7 +327,7 @@ impl<'a, F: Fs> Auditor<'a, F> {
             Named::BySnapshot(snapshot) => {
                 for (name, entry) in snapshot.files() {
                     let path = self.layout.object(&entry.id);
-                    if found(self.fs.metadata(&path)).at("stat", &path)?.is_none() {
+                    if !is_there(self.fs, &path)? {
                         faults.push(format!("blob {} of {name:?} is missing", entry.id));
                     }
                 }

@@ -7,7 +7,7 @@ use faultfs::{Access, Fs, FsFile};
 
 use crate::atomic::{Barriers, replace};
 use crate::barrier::Barrier;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_there};
 use crate::durability::Reached;
 use crate::error::{At, Result, found};
 use crate::layout::Layout;
@@ -66,7 +66,7 @@ impl<F: Fs> PackBackend for PackDirectory<'_, F> {
 
     fn exists(&self, key: &PackKey) -> Result<bool> {
         let path = self.layout.pack(key);
-        Ok(found(self.disk.fs.metadata(&path)).at("stat", &path)?.is_some())
+        is_there(self.disk.fs, &path)
     }
 
     /// The barrier also when it was not there: who removed it may have been killed before.

@@ -182,7 +182,7 @@ impl<F: Fs> Store<F> {
     pub(crate) fn write_lease(&self, lease: Lease) -> Result<(HeldLease<'_, F>, Reached)> {
         const LEASE: Barriers = Barriers { file: Barrier::LeaseFile, dir: Barrier::LeaseDir };
         let path = self.layout().lease(&lease.key());
-        let (receipt, temp) = replace_held(self.disk(), &path, &lease.text()?, LEASE)?;
+        let (receipt, temp) = replace_held(self.disk(), &path, &lease.text()?, None, LEASE)?;
         Ok((HeldLease { lease, _lock: Lock::Written { _temp: temp } }, receipt.reached))
     }
 

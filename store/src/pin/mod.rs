@@ -75,9 +75,9 @@ impl<F: Fs> Store<F> {
         lock(&self.pins().held, self.fs())
     }
 
-    /// Does something with what the pins of this open store know; `None` when there is no pin.
-    pub(crate) fn known<T>(&self, look: impl FnOnce(&mut Durable) -> T) -> Option<T> {
-        self.held().known().map(look)
+    /// Asks what the pins of this open store know, or adds to it; they know nothing when there is none.
+    pub(crate) fn known(&self, look: impl FnOnce(&mut Durable) -> bool) -> bool {
+        self.held().known().is_some_and(look)
     }
 
     /// Remembers that an object's name is durable.

@@ -13,7 +13,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 
 #[path = "../../../store/src/group/core.rs"]
 mod core;
-mod sync;
+pub(crate) mod sync;
 
 use core::{Group, Mistake};
 

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 #[path = "../../../store/src/pin/count.rs"]
 mod count;
-mod sync;
 
+use crate::group_core::sync::{self, Mutex, MutexGuard};
 use count::{Held, Mistake};
-use sync::{Mutex, MutexGuard};
 
 /// Threads that take a pin, beside one that collects.
 const PINS: usize = 2;

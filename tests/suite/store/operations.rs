@@ -11,7 +11,7 @@ use plugpull_store::{
     Commit, Durability, Error, Expected, Head, Known, MergeState, ObjectId, Snapshot, Store,
 };
 
-use crate::scratch::{Scratch, branch, commit};
+use crate::scratch::{Scratch, branch, commit, merge_of};
 use crate::taps::{EIO, Failing, Fault};
 
 /// A commit of files that hold their names.
@@ -161,16 +161,6 @@ fn begun<F: Fs>(store: &Store<F>, ours: ObjectId, theirs: ObjectId) -> MergeStat
     let _ = store.update_branch(&branch("main"), ours, Expected::Absent).unwrap();
     let _ = store.write_merge_state(&state, Known::Absent).unwrap();
     state
-}
-
-fn merge_of(ours: ObjectId, theirs: ObjectId) -> MergeState {
-    MergeState {
-        base_commit: ours,
-        ours_commit: ours,
-        theirs_commit: theirs,
-        conflict_paths: [].into(),
-        other_branch: None,
-    }
 }
 
 #[test]

@@ -12,16 +12,11 @@ use plugpull_store::{
     Store,
 };
 
-use crate::scratch::{Scratch, at_once, branch, commit};
+use crate::scratch::{Scratch, at_once, branch, commit, merge_of};
 
 fn merge(ours: ObjectId, theirs: ObjectId) -> MergeState {
-    MergeState {
-        base_commit: ours,
-        ours_commit: ours,
-        theirs_commit: theirs,
-        conflict_paths: ["a.rs".to_owned()].into(),
-        other_branch: Some(branch("topic")),
-    }
+    let (conflict_paths, other_branch) = (["a.rs".to_owned()].into(), Some(branch("topic")));
+    MergeState { conflict_paths, other_branch, ..merge_of(ours, theirs) }
 }
 
 fn problems(audit: Audit) -> Vec<ProblemKind> {

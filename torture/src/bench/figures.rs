@@ -75,11 +75,16 @@ impl Figures {
 
     /// Takes in a round.
     pub fn add(&mut self, samples: &Samples) {
-        for &run in &samples.runs {
-            self.all.saturating_record(run.max(1));
-        }
+        self.record(&samples.runs);
         self.elapsed += samples.elapsed;
         self.rounds.extend(median(&samples.runs));
+    }
+
+    /// Takes in runs that were no round: for percentiles, and for nothing that needs rounds or rates.
+    pub fn record(&mut self, runs: &[u64]) {
+        for &run in runs {
+            self.all.saturating_record(run.max(1));
+        }
     }
 
     /// Whether anything was measured.

@@ -31,14 +31,13 @@ impl<F: Fs> Writer<'_, F> {
     /// Checks out a commit.
     pub(super) fn checkout(&self, commit: ObjectId) -> Result<()> {
         let files = files_of(&self.store, &commit)?;
-        let mut gone = match self.store.head()? {
-            Some(Head::Detached(before)) => files_of(&self.store, &before)?,
-            Some(Head::Branch(branch)) => match self.store.read_branch(&branch)? {
-                Some(before) => files_of(&self.store, &before)?,
-                None => Vec::new(),
-            },
-            None => Vec::new(),
+        let before = match self.store.head()? {
+            Some(Head::Detached(before)) => Some(before),
+            Some(Head::Branch(branch)) => self.store.read_branch(&branch)?,
+            None => None,
         };
+        let gone = before.map(|before| files_of(&self.store, &before)).transpose()?;
+        let mut gone = gone.unwrap_or_default();
         gone.retain(|(name, _)| !files.iter().any(|(stays, _)| stays == name));
         let head = Head::Detached(commit);
         let path = |name: &str| format!("{DESK}/{name}");

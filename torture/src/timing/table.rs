@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Spent, Times};
 use crate::bench::figures::{Figures, Summary, as_f64};
 use crate::bench::plot::{Scale, axis, line};
-use crate::bench::stopwatch::Samples;
 use crate::bench::words::time;
 
 /// What so many operations took.
@@ -28,8 +26,7 @@ struct Row {
 
 impl Row {
     fn add(&mut self, runs: &[u64]) {
-        let elapsed = Duration::ZERO;
-        self.figures.add(&Samples { runs: runs.to_vec(), elapsed });
+        self.figures.record(runs);
         self.total = runs.iter().fold(self.total, |sum, run| sum.saturating_add(*run));
     }
 
@@ -111,8 +108,7 @@ impl Timing {
                 "p99_ns": p99_ns, "max_ns": max_ns, "distribution": distribution,
             })
         };
-        let calls: serde_json::Map<_, _> =
-            self.rows().map(|(spent, of)| (spent.name().replace(' ', "-"), row(of))).collect();
+        let calls: BTreeMap<_, _> = self.rows().map(|(spent, of)| (spent, row(of))).collect();
         json!({ "operations": self.operations, "calls": calls, "whole": row(&self.whole) })
     }
 }

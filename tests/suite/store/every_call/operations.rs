@@ -2,6 +2,7 @@
 //! whoever comes next finishes it.
 
 use super::*;
+use crate::scratch::merge_of;
 
 const DESK: &str = "/work/desk";
 
@@ -36,13 +37,7 @@ fn a_checkout() {
 #[test]
 fn an_end_of_a_merge() {
     let [first, second] = ids();
-    let state = MergeState {
-        base_commit: first,
-        ours_commit: first,
-        theirs_commit: second,
-        conflict_paths: [].into(),
-        other_branch: None,
-    };
+    let state = merge_of(first, second);
     let name = branch("feat/x");
     let prepare = |world: &mut World| {
         two_commits(world);
