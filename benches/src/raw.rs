@@ -36,7 +36,7 @@ impl RawObjects {
         let (shard, rest) = name.split_at(2);
         let shard = self.shards.join(shard);
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let temp = shard.join(format!(".raw-{count:x}"));
+        let temp = self.shards.join(format!(".raw-{count:x}"));
         write_and_rename(&temp, &shard.join(rest), &shard, bytes, 0o444)
     }
 }

@@ -88,9 +88,7 @@ impl<F: Fs> Store<F> {
         if let Existing::Good(file) = self.inspect(&path, &id)? {
             return self.confirm(&file, &path, id);
         }
-        let common = self.has(Bug::SourceDirSynced).then(|| self.layout().objects());
-        let dir = common.as_deref().unwrap_or(parent(&path));
-        let mut temp = Temp::create(self.disk(), dir, OBJECT_TEMP, SETTLED)?;
+        let mut temp = self.object_temp()?;
         if self.has(Bug::SyncBeforeWrite) {
             wrong::sync_by_another_handle(self.fs(), temp.path())?;
         }
@@ -130,10 +128,16 @@ impl<F: Fs> Store<F> {
         self.place(temp, &self.layout().object(&id), id, None)
     }
 
-    /// Copies into a temp above the shards (which shard it will be is known only at the end) and
-    /// hashes what it writes.
+    /// A temp of an object. All of them are made in one directory, above the shards: ext4 and XFS place a
+    /// new file near the directory that it is made in, so that files which are written together lie together, and
+    /// their inodes in few blocks. Made in 256 directories they cost twice as much (docs/design.md 3.2).
+    fn object_temp(&self) -> Result<Temp<'_, F>> {
+        Temp::create(self.disk(), &self.layout().objects(), OBJECT_TEMP, SETTLED)
+    }
+
+    /// Copies into a temp and hashes what it writes.
     fn stream_in(&self, reader: &mut dyn Read, name: &Path) -> Result<(Temp<'_, F>, ObjectId)> {
-        let mut temp = Temp::create(self.disk(), &self.layout().objects(), OBJECT_TEMP, SETTLED)?;
+        let mut temp = self.object_temp()?;
         let mut hasher = Sha256::new();
         let mut buf = vec![0; CHUNK];
         loop {
@@ -163,7 +167,7 @@ impl<F: Fs> Store<F> {
         if let Existing::Good(file) = self.inspect(&path, id)? {
             return Ok(Written::Before(file));
         }
-        let mut temp = Temp::create(self.disk(), parent(&path), OBJECT_TEMP, SETTLED)?;
+        let mut temp = self.object_temp()?;
         temp.write(bytes)?;
         temp.set_mode(SETTLED)?;
         Ok(Written::Now(temp))

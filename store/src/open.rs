@@ -154,7 +154,7 @@ impl<F: Fs> Store<F> {
     pub fn open_on(fs: F, dir: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(dir);
         check_format(&fs, &layout)?;
-        let shards = Shards::look(&fs, &layout)?;
+        let shards = Shards::look_from_above(&fs, &layout)?;
         if let Some((path, found)) = shards.faults.into_iter().next() {
             return Err(Error::Skeleton { path, found: found.to_owned() });
         }

@@ -331,7 +331,7 @@ impl<F: Fs> Store<F> {
         let _pin = self.pin_as_it_is()?;
         let _lock = lock(self.fs(), &self.layout().operation_lock(), LockMode::Exclusive)?;
         let was_there = is_there(self.fs(), &self.layout().pending_operation())?;
-        let _ = self.end_operation()?;
+        let _ = self.end_found()?;
         Ok(was_there)
     }
 
@@ -347,8 +347,16 @@ impl<F: Fs> Store<F> {
         let operations = self.layout().operations();
         let _ = self.disk().sync_dir(Barrier::KnownOperation, &operations)?;
         let _ = self.carry_out(&operation)?;
-        let _ = self.end_operation()?;
+        let _ = self.end_found()?;
         Ok(true)
+    }
+
+    /// Ends an operation that somebody else recorded. Where renames are not atomic, a power cut leaves one
+    /// record under both names, and rename(2) lets two names of one file be.
+    fn end_found(&self) -> Result<Reached> {
+        let ended = self.layout().ended_operation();
+        found(self.fs().unlink(&ended)).at("remove", &ended)?;
+        self.end_operation()
     }
 
     /// Whether an operation has ended, and nobody knows whether that is durable.

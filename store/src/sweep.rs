@@ -30,8 +30,8 @@ pub(crate) enum Owner {
 }
 
 impl<F: Fs> Store<F> {
-    /// Removes every temp whose owner is dead; returns their paths. Those in the shards were found
-    /// by a look at them.
+    /// Removes every temp whose owner is dead; returns their paths. Those of objects were found
+    /// by a look at the shards.
     pub(crate) fn sweep(&self, among_objects: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
         let lock = || lock_temps(self.fs(), self.layout(), LockMode::Exclusive);
         let _lock = if self.has(Bug::SweepsAtOnce) { None } else { Some(lock()?) };
