@@ -57,7 +57,7 @@ impl<'s> Faulty<'s> {
     }
 }
 
-/// Two writes of different content go each through a temp of its own name in the directory of the file
+/// Two writes of different content go each through a temp of its own name where the temps lie of the file
 /// that `write` makes and names.
 #[track_caller]
 fn assert_temps_of_their_own(recorder: &Recorder, prefix: &str, write: impl Fn(&str) -> PathBuf) {
@@ -65,7 +65,9 @@ fn assert_temps_of_their_own(recorder: &Recorder, prefix: &str, write: impl Fn(&
         let path = write(content);
         let calls = recorder.take();
         let write = Write::of(&calls, &path);
-        write.assert_temp(path.parent().unwrap(), prefix);
+        // Those of objects lie above the shards.
+        let dir = path.ancestors().nth(if prefix == ".obj-tmp-" { 2 } else { 1 });
+        write.assert_temp(dir.unwrap(), prefix);
         write.temp
     });
     assert_ne!(temps[0].file_name(), temps[1].file_name());

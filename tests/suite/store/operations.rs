@@ -155,6 +155,26 @@ fn a_merge_of_which_nobody_knows_whether_it_ended_ends_at_the_next_open() {
     scratch.assert_clean();
 }
 
+/// Where renames are not atomic, a power cut leaves one record under both names, and rename(2) between two
+/// names of one file does nothing: each open finished it again.
+#[test]
+fn a_record_under_both_names_is_finished_once() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let one = commit_of(&store, &["a"]);
+    let desk = scratch.beside("desk");
+    fs::write(&desk, "in the way").unwrap();
+    assert!(store.checkout(&Head::Detached(one), &desk).is_err());
+    fs::remove_file(&desk).unwrap();
+    let layout = scratch.layout();
+    fs::hard_link(layout.pending_operation(), layout.ended_operation()).unwrap();
+    assert!(scratch.open().recovery().operation);
+    assert_eq!(files(&desk), ["a"]);
+    assert!(!scratch.open().recovery().operation);
+    assert_eq!(files(&layout.operations()).len(), 0);
+    scratch.assert_clean();
+}
+
 /// A merge into `main`, which is at `ours`.
 fn begun<F: Fs>(store: &Store<F>, ours: ObjectId, theirs: ObjectId) -> MergeState {
     let state = merge_of(ours, theirs);

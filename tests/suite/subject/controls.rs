@@ -146,10 +146,10 @@ fn a_temp_that_the_recovery_takes_is_no_violation() {
     let recorded = record(Workload::Restore, 1, 4);
     let said = last_mark(&recorded, "restored ");
     let dir = said.rsplit_once(' ').unwrap().0.rsplit_once('/').unwrap().0;
-    for dir in ["/store", "/store/objects/sha256/ab", "/store/refs/heads", dir] {
+    for dir in ["/store", "/store/objects/sha256", "/store/refs/heads", dir] {
         let prefix = match dir {
             _ if dir.starts_with("/work") => ".restore-tmp",
-            "/store/objects/sha256/ab" => ".obj-tmp",
+            "/store/objects/sha256" => ".obj-tmp",
             _ => ".state-tmp",
         };
         let path = format!("{dir}/{prefix}-1-ffff");

@@ -146,8 +146,7 @@ fn leave(disk: &SimFs, journal: &Journal) -> Vec<String> {
         (layout.heads(), ".state-tmp-1-f1"),
         (layout.restores(), ".state-tmp-1-f2"),
         (layout.objects(), ".obj-tmp-1-f3"),
-        (layout.shard(7), ".obj-tmp-1-f4"),
-        (PathBuf::from(format!("{WORK}/tree")), ".restore-tmp-1-f5"),
+        (PathBuf::from(format!("{WORK}/tree")), ".restore-tmp-1-f4"),
     ];
     // The collection came too early for the record of the directory that is restored into.
     let tree = format!("{WORK}/tree");
