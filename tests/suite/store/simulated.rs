@@ -84,7 +84,8 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::Link { at, .. }
                 | Op::Unlink { at, .. }
                 | Op::Rmdir { at, .. } => dirty.push(at.dir),
-                Op::Rename { from, to, .. } => dirty.extend([from.dir, to.dir]),
+                // The name that is gone is that of a temp: where it comes back, an open removes it.
+                Op::Rename { to, .. } => dirty.push(to.dir),
                 Op::Write { inode, .. }
                 | Op::WriteBack { inode, .. }
                 | Op::SetXattr { inode, .. }

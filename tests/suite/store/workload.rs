@@ -205,7 +205,8 @@ fn commit_whole(run: &mut Run, store: &Store<Disk>) {
             message,
             time: TIME,
         };
-        run.note("committed", store.commit(&request).unwrap());
+        // With one name for all temps it fails.
+        run.note("committed", store.commit(&request));
     }
 }
 
@@ -220,7 +221,7 @@ fn import(run: &mut Run, mut store: Store<Disk>) {
     };
     let commits = (0..3).map(|n| Ok(commit(n)));
     let batch = NonZeroUsize::new(2).unwrap();
-    run.note("imported", store.import_commits(commits, batch, &mut |_| ()).unwrap());
+    run.note("imported", store.import_commits(commits, batch, &mut |_| ()));
 }
 
 fn write_outside(run: &mut Run, store: &Store<Disk>) {
