@@ -84,8 +84,14 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::Link { at, .. }
                 | Op::Unlink { at, .. }
                 | Op::Rmdir { at, .. } => dirty.push(at.dir),
-                // The name that is gone is that of a temp: where it comes back, an open removes it.
-                Op::Rename { to, .. } => dirty.push(to.dir),
+                Op::Rename { from, to, .. } => {
+                    // Nobody waits for the name that is gone: it was that of a temp, which an open removes where it
+                    // comes back.
+                    if let Some(create) = dirty.iter().rposition(|dirty| *dirty == from.dir) {
+                        dirty.remove(create);
+                    }
+                    dirty.push(to.dir);
+                }
                 Op::Write { inode, .. }
                 | Op::WriteBack { inode, .. }
                 | Op::SetXattr { inode, .. }
