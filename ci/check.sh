@@ -13,11 +13,12 @@ step cargo clippy --locked -p faultfs --features fuse --all-targets -- -D warnin
 step cargo clippy --locked -p faultfs -p plugpull-store -p plugpull --all-targets -- -D warnings
 step cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
+# What a durable write may cost. Before what deletes many files: ext4 without a journal passes over inodes that were deleted
+# within five minutes (fs/ext4/ialloc.c, recently_deleted), one by one, whenever it makes a file.
+step cargo bench --locked -p plugpull-benches --bench latency
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
 step cargo test --locked --workspace
-# What a durable write may cost.
-step cargo bench --locked -p plugpull-benches --bench latency
 # Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
 step cargo test --locked -p plugpull-store --features s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.

@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Those that wait for the disk first: who deletes many files makes the next ones slower for minutes.
-benches="put latency commits audit record explore recover check"
+# Those that wait for the disk first: who deletes many files makes the next ones slower for five minutes (ci/check.sh).
+benches="commits put latency audit record explore recover check"
 dir=${PLUGPULL_BENCH_DIR:-${TMPDIR:-/tmp}}
 page=docs/performance.md
 told=$(mktemp -d)

@@ -15,7 +15,7 @@ use plugpull_benches::{Limit, Pairs, Place, RawObjects, Table, quick};
 use plugpull_store::{Options, Store};
 
 const DISK: Limit = Limit::Ratio(1.25);
-const TMPFS: Limit = Limit::Ratio(1.6);
+const TMPFS: Limit = Limit::Ratio(1.9);
 
 fn main() -> io::Result<ExitCode> {
     let mut criterion = quick();

@@ -272,13 +272,15 @@ impl<F: Fs + Clone> World<F> {
 
     /// A look into all shards of the small store, and a removal: an open does without the look.
     fn raw_walk(&self) -> io::Result<()> {
-        for shard in std::fs::read_dir(self.other.join("objects/sha256"))? {
-            let shard = shard?;
-            if shard.file_type()?.is_dir() {
-                std::fs::read_dir(shard.path())?.try_for_each(|entry| entry.map(drop))?;
+        for entry in std::fs::read_dir(self.other.join("objects/sha256"))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                std::fs::read_dir(entry.path())?.try_for_each(|entry| entry.map(drop))?;
+            } else if entry.file_name().as_encoded_bytes().starts_with(b".obj-tmp-") {
+                std::fs::remove_file(entry.path())?;
             }
         }
-        std::fs::remove_file(self.orphan())
+        Ok(())
     }
 
     fn raw_hashes(&self) -> io::Result<()> {
