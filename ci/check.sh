@@ -13,8 +13,8 @@ step cargo clippy --locked -p faultfs --features fuse --all-targets -- -D warnin
 step cargo clippy --locked -p faultfs -p plugpull-store -p plugpull --all-targets -- -D warnings
 step cargo clippy --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
-# What a durable write may cost. Before what deletes many files: ext4 without a journal passes over inodes that were deleted
-# within five minutes (fs/ext4/ialloc.c, recently_deleted), one by one, whenever it makes a file.
+# What a durable write may cost. Before what deletes many files: whenever ext4 without a journal makes a file, it passes over
+# the inodes that were deleted within the last minutes, one by one (fs/ext4/ialloc.c, recently_deleted).
 step cargo bench --locked -p plugpull-benches --bench latency
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture

@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Who deletes many files makes those who create some slower for five minutes (ci/check.sh): a pause before each of these.
-create="put commits latency"
-benches="$create audit record explore recover check"
+# Those that create many files, each after a pause: the deletions of the one before would slow it (ci/check.sh).
+creating="put commits latency"
+benches="$creating audit record explore recover check"
 pause=310
 dir=${PLUGPULL_BENCH_DIR:-${TMPDIR:-/tmp}}
 page=docs/performance.md
@@ -34,7 +34,7 @@ cargo bench --locked -p plugpull-benches --no-run
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 for bench in $benches; do
     printf '\n== %s\n' "$bench"
-    if [[ " $create " = *" $bench "* ]]; then sleep "$pause"; fi
+    if [[ " $creating " = *" $bench "* ]]; then sleep "$pause"; fi
     cargo bench --locked -p plugpull-benches --bench "$bench" 2>&1 | tee "$told/$bench" || failed=1
 done
 

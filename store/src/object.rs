@@ -128,9 +128,8 @@ impl<F: Fs> Store<F> {
         self.place(temp, &self.layout().object(&id), id, None)
     }
 
-    /// A temp of an object. All of them are made in one directory, above the shards: ext4 and XFS place a
-    /// new file near the directory that it is made in, so that files which are written together lie together, and
-    /// their inodes in few blocks. Made in 256 directories they cost twice as much (docs/design.md 3.2).
+    /// A temp of an object. All of them are made in one directory, above the shards, so that an open need not
+    /// look into these (docs/design.md 3.1).
     fn object_temp(&self) -> Result<Temp<'_, F>> {
         Temp::create(self.disk(), &self.layout().objects(), OBJECT_TEMP, SETTLED)
     }

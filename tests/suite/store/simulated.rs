@@ -1,12 +1,14 @@
 //! The store on the simulated disk: it behaves there as on the real one, and the record of what it did
 //! shows the order of its barriers, by inode and not by name.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use faultfs::{Event, Inode, Op, SimFs, Trace};
+use faultfs::{Entry, Event, Inode, Op, SimFs, Trace};
 use plugpull_store::{
-    Audit, Branch, Commit, Expected, GcOptions, Head, ObjectId, Options, Snapshot, Store,
+    Audit, Branch, Commit, Expected, GcOptions, Head, Layout, ObjectId, Options, Snapshot, Store,
 };
 
 const ROOT: &str = "/store";
@@ -68,6 +70,10 @@ fn writers_on_many_threads_share_the_simulated_disk() {
     assert_eq!(marks, 160);
 }
 
+fn is_temp(entry: &Entry) -> bool {
+    Layout::is_temp(Path::new(OsStr::from_bytes(&entry.name)))
+}
+
 /// For each mark, what was changed and not synced since: the inodes of files whose bytes and of
 /// directories whose entries are not durable by any barrier of their own.
 fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
@@ -84,14 +90,14 @@ fn unsynced_at_marks(trace: &Trace) -> Vec<Vec<Inode>> {
                 | Op::Link { at, .. }
                 | Op::Unlink { at, .. }
                 | Op::Rmdir { at, .. } => dirty.push(at.dir),
-                Op::Rename { from, to, .. } => {
-                    // Nobody waits for the name that is gone: it was that of a temp, which an open removes where it
-                    // comes back.
+                // Nobody waits for the name of a temp: an open removes it where it comes back.
+                Op::Rename { from, to, .. } if is_temp(from) => {
                     if let Some(create) = dirty.iter().rposition(|dirty| *dirty == from.dir) {
                         dirty.remove(create);
                     }
                     dirty.push(to.dir);
                 }
+                Op::Rename { from, to, .. } => dirty.extend([from.dir, to.dir]),
                 Op::Write { inode, .. }
                 | Op::WriteBack { inode, .. }
                 | Op::SetXattr { inode, .. }
