@@ -4,6 +4,7 @@
 //! Figures of a shared machine are held to each other, never to numbers of another day. Not for the statistics
 //! (unit tests beside them).
 
+mod browser;
 mod ends;
 mod fio;
 mod refused;

@@ -12,6 +12,7 @@ mod any_program;
 mod bad_input;
 mod baseline;
 mod bench;
+mod browser;
 mod brute_force;
 mod by_hand;
 mod check;

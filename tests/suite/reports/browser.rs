@@ -1,65 +1,23 @@
-//! The page in a real browser: nothing goes wrong, nothing is fetched, everything can be reached by keys, and
-//! a large one opens quickly.
+//! The page of findings in a real browser: everything can be reached by keys, and a large one opens quickly.
 //!
-//! reports/browser.py says what is there. With PLUGPULL_SHOTS=DIR it leaves pictures.
-
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+//! Not for what holds of every page: see `browser`.
 
 use plugpull::report::check::Report;
 use plugpull::report::check::html::text;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::made::{clean, every_case, large, one};
-use crate::machine::not_measured;
+use crate::browser;
 
 /// In which a page with 500 findings of 5,000 events must be there.
 const READY: f64 = 2.0;
 
-fn chromium() -> Option<PathBuf> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let dirs = std::env::split_paths(&std::env::var_os("PATH")?).collect::<Vec<_>>();
-    let found = names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
-    found.into_iter().find(|path| path.is_file())
-}
-
 /// What a person would notice of the page.
 #[track_caller]
 fn looked_at(name: &str, report: &Report) -> Option<Value> {
-    let Some(chromium) = chromium() else { return not_measured("chromium is not installed") };
-    let dir = TempDir::new().unwrap();
-    let page = dir.path().join(format!("{name}.html"));
-    fs::write(&page, text(report)).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/reports/browser.py");
-    let mut python = Command::new("python3");
-    python.arg(script).arg(chromium).arg(&page);
-    if let Some(shots) = std::env::var_os("PLUGPULL_SHOTS") {
-        let shots = Path::new(&shots).join(name);
-        fs::create_dir_all(&shots).unwrap();
-        fs::copy(&page, shots.join("page.html")).unwrap();
-        python.arg(shots);
-    }
-    let Ok(told) = python.output() else { return not_measured("python3 is not installed") };
-    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    let seen: Value = serde_json::from_slice(&told.stdout).unwrap();
-    for nothing in ["errors", "requests", "dialogs", "unnamed", "same_ids"] {
-        assert_eq!(seen[nothing], Value::Array(Vec::new()), "{nothing}");
-    }
+    let seen = browser::looked_at(name, &text(report))?;
     assert_eq!(seen["ready"], "yes");
-    assert_ne!(seen["dark"], seen["light"]);
     assert_eq!(seen["theme"], "dark");
-    for (width, needed) in seen["widths"].as_object().unwrap() {
-        let width: u64 = width.parse().unwrap();
-        assert!(needed.as_u64().unwrap() <= width, "{needed} wide on a screen of {width}");
-    }
-    let mut level = 0;
-    for heading in seen["headings"].as_array().unwrap() {
-        let heading = heading.as_u64().unwrap();
-        assert!(heading <= level + 1, "a heading {heading} below a heading {level}");
-        level = heading;
-    }
     Some(seen)
 }
 

@@ -1,7 +1,8 @@
-"""Opens a report in Chromium and says, as one JSON object, what a person there would notice.
+"""Opens a page in Chromium and says, as one JSON object, what a person there would notice.
 
 `browser.py CHROMIUM PAGE [SHOTS]`: with a directory SHOTS, pictures of the page are written there. Speaks the
-DevTools protocol over a pipe, so nothing but Python and Chromium is needed. Judges nothing: reports/browser.rs does.
+DevTools protocol over a pipe, so nothing but Python and Chromium is needed. Judges nothing: browser.rs does, and
+beside it reports/browser.rs and bench/browser.rs for what only their pages have.
 """
 import base64, json, os, pathlib, select, subprocess, sys, tempfile, time
 
@@ -135,6 +136,8 @@ def look(browser, page, shots):
     if seen["findings"]:
         opened(browser, seen, shot)
         filtered(browser, seen, shot)
+    if browser.value("document.querySelector('details.size') !== null"):
+        measured(browser, seen, shot)
     widths = {}
     for width in [360, 768, 1280]:
         browser.size(width)
@@ -223,6 +226,29 @@ def filtered(browser, seen, shot):
     browser.value("document.getElementById('clear').click()")
     seen["after_clear"] = len(browser.value(shown))
     browser.value("document.activeElement.blur()")
+
+
+def measured(browser, seen, shot):
+    """What is drawn of figures, and the sections of the sizes, opened by the keyboard."""
+    sizes = "Array.from(document.querySelectorAll('details.size'), (s) => [s.querySelector('h2').textContent, s.open])"
+    seen["sizes"] = browser.value(sizes)
+    shown = "document.querySelector('details.size[open]')"
+    seen["bars"] = browser.value(f"""Array.from({shown}.querySelectorAll('.bar'), (bar) => [
+        bar.querySelector('small').textContent,
+        bar.querySelector('svg').getBoundingClientRect().width,
+        Math.max(...Array.from(bar.querySelectorAll('rect'), (r) => r.getBoundingClientRect().right))
+            - bar.querySelector('svg').getBoundingClientRect().left])""")
+    seen["strips"] = browser.value(f"""Array.from({shown}.querySelectorAll('.strip'), (strip) => [
+        strip.querySelector('b').textContent,
+        strip.querySelector('.area').getBoundingClientRect().width,
+        strip.querySelector('.median').getBoundingClientRect().left
+            - strip.querySelector('svg').getBoundingClientRect().left])""")
+    seen["rows"] = browser.value(f"{shown}.querySelectorAll('tbody tr').length")
+    browser.value("document.querySelector('details.size:not([open]) summary')?.focus()")
+    browser.key("Enter")
+    browser.settle()
+    seen["sizes_after_enter"] = browser.value(sizes)
+    shot("sizes")
 
 
 def main():
