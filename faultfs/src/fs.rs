@@ -133,8 +133,8 @@ pub trait FsFile: Send + Sync {
     fn sync_all(&self) -> io::Result<()>;
 
     /// Barrier: whatever anybody changed on this file's file system before the call is durable
-    /// (syncfs(2)). It tells of failures since this file was opened, also of other files', and on Linux
-    /// before 5.8 of none.
+    /// (syncfs(2), and an fsync(2) of this file behind it, see `RealFile`). It tells of failures since
+    /// this file was opened, also of other files', and on Linux before 5.8 of none.
     fn sync_fs(&self) -> io::Result<()>;
 
     /// A hint that a barrier of this file comes soon: the disk may begin to write its

@@ -1,5 +1,6 @@
-//! Many files replaced together: their bytes made durable by one syncfs or an fsync each, then all renamed,
-//! then one sync of the directory.
+//! Many files replaced together: their bytes made durable by one syncfs (with one fsync behind it, which
+//! flushes the disk's cache where syncfs does it too early, see docs/findings.md 7) or an fsync each, then
+//! all renamed, then one sync of the directory.
 //!
 //! Each file is replaced whole; the batch as such is not all or nothing.
 
@@ -59,7 +60,10 @@ impl Strategy for Batch {
         let dir = opened(self.dir.as_ref())?;
         let files = self.write()?;
         match self.together {
-            Together::Syncfs => syncfs(dir)?,
+            Together::Syncfs => {
+                syncfs(dir)?;
+                dir.sync_all()?;
+            }
             Together::FsyncEach => files.iter().try_for_each(File::sync_all)?,
         }
         self.pairs.iter().try_for_each(|(temp, name)| rename(temp, name))?;

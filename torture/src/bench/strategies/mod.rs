@@ -171,7 +171,7 @@ pub const ALL: [Known; 27] = {
         ),
         known(
             "batch/syncfs",
-            "write k files, syncfs, rename all, fsync of the directory",
+            "write k files, syncfs and an fsync, rename all, fsync of the directory",
             Gives::ALL,
             K::Batch(Together::Syncfs),
         ),
