@@ -18,6 +18,8 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
 step cargo bench --locked -p plugpull-benches --bench latency
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
+# Any two kinds of operations at the same time, and one after another that was killed (nightly: all presets).
+step cargo run --locked --release -p plugpull -- explore --store --workload pairs --seed 0 --runs 1568 --model ext4
 step cargo test --locked --workspace
 # Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
 step cargo test --locked -p plugpull-store --features s3 --test s3

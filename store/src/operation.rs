@@ -176,10 +176,7 @@ impl<F: Fs> Store<F> {
         }
         let recorded = replace(self.disk(), &path, &text, RECORD)?.reached;
         match self.carry_out(operation) {
-            // Its first step left everything as it was, and that is sure.
-            Err(error)
-                if !matches!(error, Error::Undecided { .. }) && self.is_undone(operation)? =>
-            {
+            Err(error) if self.is_undone(operation, &error)? => {
                 self.end_operation()?;
                 Err(error)
             }
@@ -187,13 +184,15 @@ impl<F: Fs> Store<F> {
         }
     }
 
-    /// Whether nothing of an operation that failed was done.
-    fn is_undone(&self, operation: &Operation) -> Result<bool> {
-        match operation {
-            Operation::ConcludeMerge { branch, from, .. } => {
+    /// Whether nothing of an operation that failed was done: its first step left everything as it was, and
+    /// that is sure.
+    fn is_undone(&self, operation: &Operation, error: &Error) -> Result<bool> {
+        match (operation, error) {
+            (Operation::Checkout { .. }, _) | (_, Error::Undecided { .. }) => Ok(false),
+            (_, Error::RefConflict { .. }) => Ok(true),
+            (Operation::ConcludeMerge { branch, from, .. }, _) => {
                 Ok(self.read_branch(branch)? == Some(*from))
             }
-            Operation::Checkout { .. } => Ok(false),
         }
     }
 
@@ -233,7 +232,8 @@ impl<F: Fs> Store<F> {
         }
     }
 
-    /// Moves the branch unless it has been moved, then and later on, and clears the merge.
+    /// Moves the branch unless it has been moved, then and later on, and clears the merge. A branch that has
+    /// gone elsewhere is an [`Error::RefConflict`]: nothing of this operation was done, nor will be.
     fn finish_merge(
         &self,
         branch: &Branch,
@@ -243,14 +243,18 @@ impl<F: Fs> Store<F> {
         let moved = match self.update_branch(branch, to, Expected::At(from)) {
             // It was moved, perhaps by one who died before the barrier.
             Err(Error::RefConflict { current, .. }) if current == Some(to) => {
-                self.update_branch(branch, to, Expected::At(to))?.reached
+                match self.update_branch(branch, to, Expected::At(to)) {
+                    // And moved on this very moment.
+                    Err(Error::RefConflict { .. }) => {
+                        return self.finish_merge(branch, (from, to), state);
+                    }
+                    again => again?.reached,
+                }
             }
             // It was moved, and has gone on from there.
             Err(Error::RefConflict { current: Some(tip), .. }) if self.is_behind(&to, tip)? => {
                 Reached::Durable
             }
-            // It has gone elsewhere: nothing of this operation was done, nor will be.
-            Err(Error::RefConflict { .. }) => return Ok(Reached::Durable),
             moved => moved?.reached,
         };
         let known = match self.merge_state()? {
@@ -346,7 +350,11 @@ impl<F: Fs> Store<F> {
         // Whoever wrote it may have died before this barrier; without it half of what follows could stay.
         let operations = self.layout().operations();
         let _ = self.disk().sync_dir(Barrier::KnownOperation, &operations)?;
-        let _ = self.carry_out(&operation)?;
+        match self.carry_out(&operation) {
+            // Its branch has gone elsewhere, so there is nothing to finish.
+            Err(Error::RefConflict { .. }) => {}
+            done => drop(done?),
+        }
         let _ = self.end_found()?;
         Ok(true)
     }

@@ -133,7 +133,7 @@ fn campaign(args: &ExploreArgs, store: StoreOptions) -> Result<Campaign, Failure
     let window = search.window.unwrap_or(STORE_WINDOW);
     let bounds = Bounds { budget, window, seed: first, ..Bounds::of(tier) };
     let jobs = search.jobs.unwrap_or_else(default_jobs);
-    let plan = Plan { bounds, jobs, recrash: search.recrash.unwrap_or(STORE_RECRASH).max(1) };
+    let plan = Plan { bounds, jobs, recrash: search.recrash.unwrap_or(STORE_RECRASH) };
     Ok(Campaign { runs: runs.collect(), models, plan })
 }
 

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use faultfs::{CallKind, Fs};
+use faultfs::{Call, CallKind, Fs};
 use plugpull_store::{
     Commit, Durability, Error, Expected, Head, Known, MergeState, ObjectId, Snapshot, Store,
 };
 
 use crate::scratch::{Scratch, branch, commit, merge_of};
-use crate::taps::{EIO, Failing, Fault};
+use crate::taps::{EIO, Failing, Fault, Hook};
 
 /// A commit of files that hold their names.
 fn commit_of(store: &Store, names: &[&str]) -> ObjectId {
@@ -129,6 +129,33 @@ fn a_branch_that_comes_back_after_a_dead_end_of_a_merge_stays() {
         let _ = other.update_branch(&main, to, Expected::At(at)).unwrap();
     }
     assert_eq!(scratch.open().read_branch(&main).unwrap(), Some(ours));
+    assert_eq!(files(&scratch.layout().operations()), [""; 0]);
+    scratch.assert_clean();
+}
+
+/// Found by the workload `pairs` (a commit beside the end of a merge): the end told success, and had done
+/// nothing.
+#[test]
+fn a_branch_that_moves_while_a_merge_is_about_to_end_is_told() {
+    let scratch = Scratch::new();
+    let other = scratch.open();
+    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&other, name));
+    let main = branch("main");
+    let state = begun(&other, ours, theirs);
+    let pending = scratch.layout().pending_operation();
+    let moves = Arc::new(Hook(|call: &Call<'_>| {
+        if call.kind == CallKind::Rename && call.to == Some(&pending) {
+            let _ = other.update_branch(&main, theirs, Expected::At(ours)).unwrap();
+        }
+    }));
+    let store = scratch.watched(&moves, Durability::Strict);
+    let moved = store.conclude_merge(&main, end, &state).unwrap_err();
+    assert!(
+        matches!(moved, Error::RefConflict { current, .. } if current == Some(theirs)),
+        "{moved}"
+    );
+    assert_eq!(store.read_branch(&main).unwrap(), Some(theirs));
+    assert_eq!(store.merge_state().unwrap(), Some(state));
     assert_eq!(files(&scratch.layout().operations()), [""; 0]);
     scratch.assert_clean();
 }

@@ -1,7 +1,7 @@
 //! Every workload, killed after every call: nothing acknowledged is lost, and nothing else is there.
 
 use faultfs::Event;
-use plugpull::subject::{STORIES, Workload, check};
+use plugpull::subject::{PAIRS, STORIES, Workload, check};
 
 use super::{check_after, marks_before, record, text_of};
 
@@ -114,6 +114,11 @@ fn who_builds_on_what_a_dead_one_left() {
 fn packs_that_are_fetched_and_swept() {
     nothing_is_lost(Workload::Packs, 0..8, 8);
     nothing_is_lost(Workload::PacksAfterKill, 0..48, SMALL);
+}
+
+#[test]
+fn two_operations_of_any_two_kinds() {
+    nothing_is_lost(Workload::Pairs, 0..2 * PAIRS, SMALL);
 }
 
 #[test]

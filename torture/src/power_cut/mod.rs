@@ -58,7 +58,7 @@ pub fn explore(recorded: &Recorded, model: &Model, plan: Plan, stop: &dyn Fn() -
     let order = PersistOrder::new(&recorded.trace, model);
     let recrashed = AtomicU64::new(0);
     let checker = |state: &Checked| {
-        let again = state.number.is_multiple_of(plan.recrash);
+        let again = plan.recrash > 0 && state.number.is_multiple_of(plan.recrash);
         check_state(recorded, model, state, again.then_some(&recrashed))
     };
     let until = Until { found: MOST_FOUND, stop };

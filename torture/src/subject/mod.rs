@@ -26,6 +26,7 @@ mod mortal;
 mod operations;
 mod owed;
 mod packs;
+mod pairs;
 mod perform;
 mod plan;
 mod progress;
@@ -42,6 +43,7 @@ pub use check::{Checked, check};
 pub use expected::Expected;
 pub use further::check_further;
 pub use marks::Mark;
+pub use pairs::PAIRS;
 pub use record::{Recorded, Run};
 pub use workload::Workload;
 

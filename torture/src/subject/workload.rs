@@ -5,7 +5,7 @@
 //! `init` makes 300 Ops at any size. The same workload, seed and size is the same plan on every machine.
 
 use super::plan::{Begin, Bytes, Damage, Draw, Plan, Step};
-use super::{after_kill, operations, packs, settings, together};
+use super::{after_kill, operations, packs, pairs, settings, together};
 
 /// What is done to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,11 +65,14 @@ pub enum Workload {
     Config,
     /// One writer that checks out commits and ends merges. Some seeds kill a writer before it.
     Operations,
+    /// Two operations of any two kinds, at the same time or the second one after the first was killed. The
+    /// seed counts through the pairs, and then through these two ways.
+    Pairs,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -95,11 +98,12 @@ impl Workload {
         Self::OpLog,
         Self::Config,
         Self::Operations,
+        Self::Pairs,
     ];
 
     /// Those whose runs can be small enough to look at every legal set of every crash point: all but
     /// those that make a store.
-    pub const SMALL: [Self; 22] = [
+    pub const SMALL: [Self; 23] = [
         Self::Put,
         Self::PutFromPath,
         Self::Restore,
@@ -120,6 +124,7 @@ impl Workload {
         Self::OpLog,
         Self::Config,
         Self::Operations,
+        Self::Pairs,
         Self::Group,
         Self::Import,
     ];
@@ -152,6 +157,7 @@ impl Workload {
             Self::OpLog => "oplog",
             Self::Config => "config",
             Self::Operations => "operations",
+            Self::Pairs => "pairs",
         }
     }
 
@@ -189,6 +195,7 @@ impl Workload {
             Self::OpLog => together::oplog(draw, seed, size),
             Self::Config => settings::plan(draw, seed, size),
             Self::Operations => operations::plan(draw, seed, size),
+            Self::Pairs => pairs::plan(draw, seed, size),
         }
     }
 }

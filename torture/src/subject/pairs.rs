@@ -1,0 +1,189 @@
+//! Plans of two operations: every kind beside every other one, and after one that is killed in it.
+//!
+//! The seed counts through the pairs, and then through the ways: two writers at the same time, and a writer
+//! after one that is killed at a drawn call. Not for runs of many kinds: see `mixed` in `workload`.
+
+use super::plan::{Draw, Killed, Moment, Plan, Step};
+use super::workload::times;
+
+/// A kind of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Put,
+    PutFromPath,
+    Restore,
+    Commit,
+    GroupCommit,
+    ImportCommits,
+    Point,
+    Delete,
+    Attach,
+    Checkout,
+    Merge,
+    EndMerge,
+    Conclude,
+    Rebase,
+    EndRebase,
+    Claim,
+    Intend,
+    Release,
+    SweepReservations,
+    Append,
+    Checkpoint,
+    Compact,
+    SetRemote,
+    RemoveRemote,
+    Fetch,
+    SweepPacks,
+    ImportPack,
+    Gc,
+}
+
+const KINDS: [Kind; 28] = [
+    Kind::Put,
+    Kind::PutFromPath,
+    Kind::Restore,
+    Kind::Commit,
+    Kind::GroupCommit,
+    Kind::ImportCommits,
+    Kind::Point,
+    Kind::Delete,
+    Kind::Attach,
+    Kind::Checkout,
+    Kind::Merge,
+    Kind::EndMerge,
+    Kind::Conclude,
+    Kind::Rebase,
+    Kind::EndRebase,
+    Kind::Claim,
+    Kind::Intend,
+    Kind::Release,
+    Kind::SweepReservations,
+    Kind::Append,
+    Kind::Checkpoint,
+    Kind::Compact,
+    Kind::SetRemote,
+    Kind::RemoveRemote,
+    Kind::Fetch,
+    Kind::SweepPacks,
+    Kind::ImportPack,
+    Kind::Gc,
+];
+
+/// So many pairs; the seed counts through them first.
+pub const PAIRS: u64 = (KINDS.len() * KINDS.len()) as u64;
+
+/// What only one writer may change, since nobody else's change of it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owned {
+    Head,
+    Merge,
+    Rebase,
+    Log,
+    /// Objects that nothing leads to yet.
+    Unpinned,
+}
+
+/// A branch and a remote of each writer's own.
+const OWN: [&str; 2] = ["a", "b"];
+
+const MERGE: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
+const REBASE: Step = Step::Rebase { branch: "topic", onto: "main" };
+const FETCH: Step = Step::Fetch { branch: "topic", have: None, ttl: 30 };
+
+impl Kind {
+    fn owned(self) -> Option<Owned> {
+        match self {
+            Self::Attach | Self::Checkout => Some(Owned::Head),
+            Self::Merge | Self::EndMerge | Self::Conclude => Some(Owned::Merge),
+            Self::Rebase | Self::EndRebase => Some(Owned::Rebase),
+            Self::Checkpoint | Self::Compact => Some(Owned::Log),
+            // A file is put without a pin, so what it stored might be collected at once.
+            Self::PutFromPath | Self::Gc => Some(Owned::Unpinned),
+            _ => None,
+        }
+    }
+
+    /// What must be there for it, for one of the two.
+    fn before(self, draw: &mut Draw, who: usize) -> Vec<Step> {
+        let own = OWN[who];
+        match self {
+            Self::Restore => vec![draw.put(true)],
+            Self::Point | Self::Delete | Self::ImportCommits => {
+                vec![Step::Point { branch: own, at: "topic" }]
+            }
+            Self::EndMerge | Self::Conclude => vec![MERGE],
+            Self::EndRebase => vec![REBASE],
+            Self::Intend | Self::Release => vec![draw.claim(false)],
+            Self::SweepReservations => vec![draw.claim(true)],
+            Self::Checkpoint => vec![Step::Append(draw.text())],
+            Self::Compact => vec![Step::Append(draw.text()), Step::Checkpoint],
+            Self::RemoveRemote => vec![set_remote(draw, own)],
+            Self::SweepPacks => vec![FETCH],
+            Self::Gc => vec![draw.put(false)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn step(self, draw: &mut Draw, who: usize) -> Step {
+        let own = OWN[who];
+        match self {
+            Self::Put => draw.put(true),
+            Self::PutFromPath => Step::PutFromPath(who),
+            Self::Restore => draw.restore(own),
+            Self::Commit => draw.commit("main"),
+            Self::GroupCommit => draw.group_commit("main", true),
+            Self::ImportCommits => draw.import_commits(own, 1, true),
+            Self::Point => Step::Point { branch: own, at: "main" },
+            Self::Delete => Step::Delete { branch: own },
+            Self::Attach => Step::Attach { branch: "topic" },
+            Self::Checkout => Step::Checkout { branch: "topic" },
+            Self::Merge => MERGE,
+            Self::EndMerge => Step::EndMerge,
+            Self::Conclude => Step::Conclude { branch: "main" },
+            Self::Rebase => REBASE,
+            Self::EndRebase => Step::EndRebase,
+            Self::Claim => draw.claim(false),
+            Self::Intend => draw.intend(),
+            Self::Release => draw.release(),
+            Self::SweepReservations => Step::SweepReservations,
+            Self::Append => Step::Append(draw.text()),
+            Self::Checkpoint => Step::Checkpoint,
+            Self::Compact => Step::Compact,
+            Self::SetRemote => set_remote(draw, own),
+            Self::RemoveRemote => Step::Remote { name: own, url: None },
+            Self::Fetch => FETCH,
+            Self::SweepPacks => Step::SweepPacks { after: 70 },
+            Self::ImportPack => Step::Import { branch: own, files: vec![("file", draw.bytes())] },
+            Self::Gc => Step::Gc,
+        }
+    }
+}
+
+fn set_remote(draw: &mut Draw, name: &'static str) -> Step {
+    let url = format!("http://host-{}", draw.rng.u32(..));
+    Step::Remote { name, url: Some(url.into_bytes().into()) }
+}
+
+/// The pair of the seed, in the way of the seed.
+pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
+    let kinds = KINDS.len() as u64;
+    let pair = seed % PAIRS;
+    let [first, second] = [pair / kinds, pair % kinds].map(|n| KINDS[n as usize % KINDS.len()]);
+    let mut before = vec![draw.commit("main"), draw.commit("topic")];
+    let sources = vec![draw.bytes(), draw.bytes()];
+    before.extend(first.before(draw, 0));
+    before.extend(second.before(draw, 1));
+    let each = size.div_ceil(2);
+    let one = times(each, || first.step(draw, 0));
+    let other = times(each, || second.step(draw, 1));
+    let plan = Plan { before, sources, ..Plan::default() };
+    if !(seed / PAIRS).is_multiple_of(2) {
+        let at = Moment::BeforeEnd(draw.rng.u64(0..64));
+        let killed = vec![Killed { init: false, steps: one, at }];
+        return Plan { killed, writers: vec![other], ..plan };
+    }
+    let one_after_the_other = first.owned().is_some() && first.owned() == second.owned();
+    let writers = if one_after_the_other { vec![[one, other].concat()] } else { vec![one, other] };
+    Plan { writers, ..plan }
+}
