@@ -12,8 +12,8 @@ export PLUGPULL_REQUIRE_ALL=1
 # Every legal set of every crash point, for thirty runs of each workload, the power cut again in each
 # state's recovery.
 plugpull explore --store --runs 30 --recrash 1
-# Any two kinds of operations, at the same time and the second one after the first was killed: 784 pairs.
-plugpull explore --store --workload pairs --seed 0 --runs 1568 --recrash 1
+# Any two kinds of operations, 784 pairs in three ways. Some have too many sets: exit code 5.
+plugpull explore --store --workload pairs --seed 0 --runs 2352 --recrash 1 || [ $? -eq 5 ]
 # Larger runs, sampled where there are too many sets. Its budget is meant to end first: exit code 5.
 plugpull explore --store --size 12 --runs 1000 --tier 3 --window 4096 --budget "$budget" || [ $? -eq 5 ]
 # The making of a store, which has more crash states than can be looked at.

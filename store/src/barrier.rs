@@ -132,6 +132,8 @@ barriers! {
         "a reservation holds again what was released";
     ExpiredReservations, "expired-reservations", "coordination.rs remove_expired",
         "an expired reservation is back beside the one that took its place";
+    KnownRelease, "known-release", "coordination.rs reserve",
+        "a reservation whose end a dead writer had made visible only is back beside the one that took its place";
     LogFile, "log-file", "oplog.rs make_log",
         "the operation log has its name and not its header";
     KnownLog, "known-log", "oplog.rs settle_log",

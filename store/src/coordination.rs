@@ -45,11 +45,16 @@ impl<F: Fs> Store<F> {
         }
         let expired = all.iter().filter(meets).filter(|held| !held.is_live(now));
         let expired: Vec<_> = expired.map(|held| held.reservation_id.as_str()).collect();
-        self.remove_expired(&expired)?;
+        let ended = if expired.is_empty() {
+            // Who ended what this one asks for may have been killed before its barrier.
+            self.disk().sync_dir(Barrier::KnownRelease, &self.layout().reservations())?
+        } else {
+            self.remove_expired(&expired)?
+        };
         let reservation = self.granted(claim, now)?;
         let path = self.reservation_file(&reservation.reservation_id);
         let receipt = replace(self.disk(), &path, &seal(&reservation)?, RESERVATION)?;
-        Ok((reservation, receipt))
+        Ok((reservation, receipt.after(ended)))
     }
 
     fn granted(&self, claim: &Claim, now: Time) -> Result<Reservation> {
@@ -146,26 +151,23 @@ impl<F: Fs> Store<F> {
         let mut expired = self.reservations()?;
         expired.retain(|reservation| !reservation.is_live(now));
         let ids: Vec<_> = expired.iter().map(|found| found.reservation_id.as_str()).collect();
-        self.remove_expired(&ids)?;
+        let _ = self.remove_expired(&ids)?;
         Ok(expired)
     }
 
-    /// First their intents, so that none is ever without its reservation.
-    fn remove_expired(&self, ids: &[&str]) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        self.end_intents(ids)?;
+    /// First their intents, so that none is ever without its reservation. The barriers also when there are
+    /// none: who removed them may have been killed before these.
+    fn remove_expired(&self, ids: &[&str]) -> Result<Reached> {
+        let ended = self.end_intents(ids)?;
         for id in ids {
             let path = self.reservation_file(id);
             self.fs().unlink(&path).at("remove", &path)?;
         }
-        self.disk().sync_dir(Barrier::ExpiredReservations, &self.layout().reservations())?;
-        Ok(())
+        let dir = self.layout().reservations();
+        Ok(ended.max(self.disk().sync_dir(Barrier::ExpiredReservations, &dir)?))
     }
 
-    /// Removes the intents of these reservations. The barrier also when there are none: who removed them
-    /// may have been killed before it.
+    /// Removes the intents of these reservations. The barrier also when there are none, see above.
     fn end_intents(&self, reservation_ids: &[&str]) -> Result<Reached> {
         for intent in self.intents()? {
             if reservation_ids.contains(&&*intent.reservation_id) {

@@ -6,7 +6,7 @@ use faultfs::{
     CallKind, Errno, Fault, FaultPlan, FaultRule, Faults, Faulty, FsyncFailure, Pattern,
 };
 use plugpull::explore::{Bounds, Tier};
-use plugpull::subject::{Recorded, Run, STORIES, Workload};
+use plugpull::subject::{ALL_PAIRS, Recorded, Run, STORIES, Workload};
 use plugpull_store::{Barrier, Bug, Options};
 
 use super::Mistake;
@@ -138,6 +138,9 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         Barrier::ReservationOfIntent | Barrier::EndedIntents | Barrier::ReleasedReservation => {
             together(Workload::Coordination, 3, 64, 2)
         }
+        Barrier::KnownRelease => {
+            (0..16).map(|n| Try::new(Workload::Pairs, RELEASED + n * ALL_PAIRS, 2)).collect()
+        }
         Barrier::ExpiredReservations => together(Workload::Coordination, 2, 8, 2),
         Barrier::LogFile
         | Barrier::LogRecord
@@ -185,6 +188,9 @@ fn of_barrier(barrier: Barrier) -> Vec<Try> {
         | Barrier::FormatDir => vec![Try::new(Workload::InitAfterKill, 32, 1)],
     }
 }
+
+/// The seed of `pairs` in which somebody claims who had the store open when another one was killed in a release.
+const RELEASED: u64 = 2059;
 
 fn packs() -> Vec<Try> {
     seeds(Workload::Packs, 1..9, 2)

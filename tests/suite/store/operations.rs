@@ -143,12 +143,12 @@ fn a_branch_that_moves_while_a_merge_is_about_to_end_is_told() {
     let main = branch("main");
     let state = begun(&other, ours, theirs);
     let pending = scratch.layout().pending_operation();
-    let moves = Arc::new(Hook(|call: &Call<'_>| {
+    let meanwhile = Arc::new(Hook(|call: &Call<'_>| {
         if call.kind == CallKind::Rename && call.to == Some(&pending) {
             let _ = other.update_branch(&main, theirs, Expected::At(ours)).unwrap();
         }
     }));
-    let store = scratch.watched(&moves, Durability::Strict);
+    let store = scratch.watched(&meanwhile, Durability::Strict);
     let moved = store.conclude_merge(&main, end, &state).unwrap_err();
     assert!(
         matches!(moved, Error::RefConflict { current, .. } if current == Some(theirs)),

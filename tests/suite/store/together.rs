@@ -4,15 +4,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use faultfs::{Fs, SimFs};
+use faultfs::{CallKind, Fs, SimFs};
 use plugpull_store::{
-    Audit, Claim, Error, GcOptions, Known, MergeState, ObjectId, Options, ProblemKind, RebaseState,
-    Store,
+    Audit, Claim, Durability, Error, GcOptions, Known, MergeState, ObjectId, Options, ProblemKind,
+    RebaseState, Store,
 };
 
 use crate::scratch::{Scratch, at_once, branch, commit, merge_of};
+use crate::taps::Recorder;
 
 fn merge(ours: ObjectId, theirs: ObjectId) -> MergeState {
     let (conflict_paths, other_branch) = (["a.rs".to_owned()].into(), Some(branch("topic")));
@@ -136,6 +138,29 @@ fn an_expired_reservation_holds_nothing_and_is_swept_with_its_intents() {
     assert_eq!(store.sweep_reservations().unwrap().len(), 1);
     assert_eq!((store.reservations().unwrap(), store.intents().unwrap()), (vec![], vec![]));
     assert_eq!(Audit::run(&disk, root).unwrap().problems, []);
+}
+
+/// Found by the workload `pairs`: somebody was killed between the removal of a reservation and its barrier; who
+/// had the store open saw none, and did not make that durable before it went on.
+#[test]
+fn that_nobody_holds_an_address_is_made_durable_before_it_is_relied_on() {
+    let scratch = Scratch::new();
+    let recorder = Arc::new(Recorder::default());
+    let store = scratch.watched(&recorder, Durability::Strict);
+    let dir = scratch.layout().reservations();
+    let calls = || -> Vec<_> {
+        let mut calls = recorder.take();
+        calls.retain(|call| {
+            let names = call.kind == CallKind::Rename || call.kind == CallKind::SyncDir;
+            names && call.path.starts_with(&dir)
+        });
+        calls.into_iter().map(|call| call.kind).collect()
+    };
+    assert!(store.sweep_reservations().unwrap().is_empty());
+    assert_eq!(calls(), [CallKind::SyncDir]);
+    let _ = store.reserve(&claim("one", &["a"])).unwrap();
+    assert_eq!(calls(), [CallKind::SyncDir, CallKind::Rename, CallKind::SyncDir]);
+    scratch.assert_clean();
 }
 
 #[test]

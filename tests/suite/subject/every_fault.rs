@@ -332,4 +332,5 @@ workloads! {
     an_operation_log: OpLog,
     settings: Config,
     checkouts_and_ends_of_merges: Operations,
+    two_of_any_kinds: Pairs,
 }

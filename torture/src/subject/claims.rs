@@ -91,9 +91,10 @@ impl<F: Fs> Writer<'_, F> {
     }
 
     pub(super) fn sweep_reservations(&self) -> Result<()> {
-        self.journal.mark(Mark::Expiring);
+        let by = self.name.clone();
+        self.journal.mark(Mark::Expiring { by: by.clone() });
         self.store.sweep_reservations()?;
-        self.journal.mark(Mark::Expired);
+        self.journal.mark(Mark::Expired { by });
         Ok(())
     }
 }
@@ -113,6 +114,11 @@ struct Reserved {
     there: There,
     /// Somebody who may not have waited for the answer to its claim is ending it, or has.
     ending: bool,
+    /// Its claim has an answer, or nobody waits for one any more.
+    answered: bool,
+    /// Those who announced then that they would end it: it is gone when one of them is done. One that is
+    /// granted meanwhile may stay.
+    due: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +131,8 @@ struct Intended {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claims {
     reservations: BTreeMap<String, Reserved>,
+    /// Those who are sweeping.
+    sweeping: BTreeSet<String>,
     intents: BTreeMap<String, Intended>,
 }
 
@@ -134,7 +142,7 @@ impl Claims {
         match mark {
             Mark::Claiming(wanted) => self.announce(wanted),
             Mark::Claimed { run, id } => return self.granted(run, id),
-            Mark::Unclaimed { run } => self.set(run, There::MustNot),
+            Mark::Unclaimed { run } => self.refused(run),
             Mark::Intending { run, detail } => {
                 let intended = Intended { run: run.clone(), there: There::May };
                 self.intents.insert(detail.clone(), intended);
@@ -149,8 +157,14 @@ impl Claims {
             Mark::Unintended { detail } => self.set_intent(detail, There::MustNot),
             Mark::Releasing { run } => self.end(run, There::May),
             Mark::Released { run } => self.end(run, There::MustNot),
-            Mark::Expiring => self.end_short(&|_| true, There::May),
-            Mark::Expired => self.end_short(&|_| true, There::MustNot),
+            Mark::Expiring { by } => {
+                self.sweeping.insert(by.clone());
+                self.may_end_short(by, &|_| true);
+            }
+            Mark::Expired { by } => {
+                self.sweeping.remove(by);
+                self.have_ended_short(by);
+            }
             Mark::Killed => self.let_go(),
             _ => {}
         }
@@ -159,9 +173,18 @@ impl Claims {
 
     fn announce(&mut self, wanted: &Wanted) {
         let meets = |other: &Wanted| !other.addresses.is_disjoint(&wanted.addresses);
-        self.end_short(&meets, There::May);
-        let there = There::May;
-        let reserved = Reserved { wanted: wanted.clone(), id: None, there, ending: false };
+        self.may_end_short(&wanted.run, &meets);
+        let mut claiming = self.reservations.values().filter(|held| !held.answered);
+        // Whoever sweeps or claims already may come upon this one, when it has expired by then.
+        let met = !self.sweeping.is_empty() || claiming.any(|other| meets(&other.wanted));
+        let reserved = Reserved {
+            wanted: wanted.clone(),
+            id: None,
+            there: There::May,
+            ending: wanted.short && met,
+            answered: false,
+            due: BTreeSet::new(),
+        };
         self.reservations.insert(wanted.run.clone(), reserved);
     }
 
@@ -176,17 +199,27 @@ impl Claims {
             "{run} and {} were both granted the same address; expected one of them to be refused",
             held.wanted.run
         ));
-        self.end_short(&meets, There::MustNot);
+        self.have_ended_short(run);
         let reserved = self.reservations.get_mut(run)?;
         reserved.id = Some(id.to_owned());
+        reserved.answered = true;
         if !reserved.ending {
             reserved.there = There::Must;
         }
         twice
     }
 
-    /// Whoever was ending something is dead.
+    fn refused(&mut self, run: &str) {
+        self.set(run, There::MustNot);
+        if let Some(reserved) = self.reservations.get_mut(run) {
+            reserved.answered = true;
+        }
+    }
+
+    /// Whoever was claiming or ending something is dead.
     fn let_go(&mut self) {
+        self.reservations.values_mut().for_each(|held| held.answered = true);
+        self.sweeping.clear();
         let undecided = self.reservations.values_mut().filter(|held| held.there == There::May);
         undecided.for_each(|held| held.ending = false);
     }
@@ -212,12 +245,22 @@ impl Claims {
         intents.filter(|intent| intent.run == run).for_each(|intent| intent.there = there);
     }
 
-    fn end_short(&mut self, which: &dyn Fn(&Wanted) -> bool, there: There) {
+    /// Somebody is about to end reservations that have expired.
+    fn may_end_short(&mut self, by: &str, which: &dyn Fn(&Wanted) -> bool) {
         let ended = |held: &&mut Reserved| {
             held.wanted.short && held.there != There::MustNot && which(&held.wanted)
         };
         for held in self.reservations.values_mut().filter(ended) {
-            (held.there, held.ending) = (there, true);
+            (held.there, held.ending) = (There::May, true);
+            if held.answered {
+                held.due.insert(by.to_owned());
+            }
+        }
+    }
+
+    fn have_ended_short(&mut self, by: &str) {
+        for held in self.reservations.values_mut().filter(|held| held.due.contains(by)) {
+            held.there = There::MustNot;
         }
     }
 

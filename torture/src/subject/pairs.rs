@@ -1,9 +1,11 @@
 //! Plans of two operations: every kind beside every other one, and after one that is killed in it.
 //!
-//! The seed counts through the pairs, and then through the ways: two writers at the same time, and a writer
-//! after one that is killed at a drawn call. Not for runs of many kinds: see `mixed` in `workload`.
+//! The seed counts through the pairs, and then through the ways: two writers at the same time, a writer that
+//! opens the store after one that is killed at a drawn call, and one that had it open before. Not for runs of
+//! many kinds: see `mixed` in `workload`.
 
-use super::plan::{Draw, Killed, Moment, Plan, Step};
+use super::plan::{Begin, Draw, Killed, Moment, Plan, Step};
+use super::settings;
 use super::workload::times;
 
 /// A kind of operation.
@@ -71,7 +73,13 @@ const KINDS: [Kind; 28] = [
 ];
 
 /// So many pairs; the seed counts through them first.
-pub const PAIRS: u64 = (KINDS.len() * KINDS.len()) as u64;
+const PAIRS: u64 = (KINDS.len() * KINDS.len()) as u64;
+
+/// In so many ways the two come together.
+const WAYS: u64 = 3;
+
+/// As many seeds, from 0 on, are every pair in every way.
+pub const ALL_PAIRS: u64 = PAIRS * WAYS;
 
 /// What only one writer may change, since nobody else's change of it is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +126,7 @@ impl Kind {
             Self::SweepReservations => vec![draw.claim(true)],
             Self::Checkpoint => vec![Step::Append(draw.text())],
             Self::Compact => vec![Step::Append(draw.text()), Step::Checkpoint],
-            Self::RemoveRemote => vec![set_remote(draw, own)],
+            Self::RemoveRemote => vec![settings::set(draw, own)],
             Self::SweepPacks => vec![FETCH],
             Self::Gc => vec![draw.put(false)],
             _ => Vec::new(),
@@ -150,7 +158,7 @@ impl Kind {
             Self::Append => Step::Append(draw.text()),
             Self::Checkpoint => Step::Checkpoint,
             Self::Compact => Step::Compact,
-            Self::SetRemote => set_remote(draw, own),
+            Self::SetRemote => settings::set(draw, own),
             Self::RemoveRemote => Step::Remote { name: own, url: None },
             Self::Fetch => FETCH,
             Self::SweepPacks => Step::SweepPacks { after: 70 },
@@ -160,16 +168,11 @@ impl Kind {
     }
 }
 
-fn set_remote(draw: &mut Draw, name: &'static str) -> Step {
-    let url = format!("http://host-{}", draw.rng.u32(..));
-    Step::Remote { name, url: Some(url.into_bytes().into()) }
-}
-
 /// The pair of the seed, in the way of the seed.
 pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
-    let kinds = KINDS.len() as u64;
-    let pair = seed % PAIRS;
-    let [first, second] = [pair / kinds, pair % kinds].map(|n| KINDS[n as usize % KINDS.len()]);
+    // Less than the number of pairs, so it fits.
+    let pair = usize::try_from(seed % PAIRS).unwrap_or_default();
+    let [first, second] = [pair / KINDS.len(), pair % KINDS.len()].map(|kind| KINDS[kind]);
     let mut before = vec![draw.commit("main"), draw.commit("topic")];
     let sources = vec![draw.bytes(), draw.bytes()];
     before.extend(first.before(draw, 0));
@@ -178,12 +181,16 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let one = times(each, || first.step(draw, 0));
     let other = times(each, || second.step(draw, 1));
     let plan = Plan { before, sources, ..Plan::default() };
-    if !(seed / PAIRS).is_multiple_of(2) {
-        let at = Moment::BeforeEnd(draw.rng.u64(0..64));
-        let killed = vec![Killed { init: false, steps: one, at }];
-        return Plan { killed, writers: vec![other], ..plan };
-    }
-    let one_after_the_other = first.owned().is_some() && first.owned() == second.owned();
-    let writers = if one_after_the_other { vec![[one, other].concat()] } else { vec![one, other] };
-    Plan { writers, ..plan }
+    let begin = match seed / PAIRS % WAYS {
+        0 => {
+            let in_turn = first.owned().is_some() && first.owned() == second.owned();
+            let writers = if in_turn { vec![[one, other].concat()] } else { vec![one, other] };
+            return Plan { writers, ..plan };
+        }
+        1 => Begin::Open,
+        _ => Begin::OpenFirst,
+    };
+    let at = Moment::BeforeEnd(draw.rng.u64(0..64));
+    let killed = vec![Killed { init: false, steps: one, at }];
+    Plan { begin, killed, writers: vec![other], ..plan }
 }

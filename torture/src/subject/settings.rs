@@ -81,7 +81,8 @@ fn step(draw: &mut Draw, own: &'static str, other: &'static str) -> Step {
     }
 }
 
-fn set(draw: &mut Draw, name: &'static str) -> Step {
+/// A remote with a new address.
+pub(super) fn set(draw: &mut Draw, name: &'static str) -> Step {
     Step::Remote {
         name,
         url: Some(format!("http://host-{}", draw.rng.u32(..)).into_bytes().into()),

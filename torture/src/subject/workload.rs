@@ -66,7 +66,7 @@ pub enum Workload {
     /// One writer that checks out commits and ends merges. Some seeds kill a writer before it.
     Operations,
     /// Two operations of any two kinds, at the same time or the second one after the first was killed. The
-    /// seed counts through the pairs, and then through these two ways.
+    /// seed counts through the pairs, and then through the ways.
     Pairs,
 }
 
