@@ -92,7 +92,7 @@ enum Owned {
     Unpinned,
 }
 
-/// A branch and a remote of each writer's own.
+/// A branch, a remote and a folder of each writer's own.
 const OWN: [&str; 2] = ["a", "b"];
 
 const MERGE: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
@@ -175,13 +175,16 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let [first, second] = [pair / KINDS.len(), pair % KINDS.len()].map(|kind| KINDS[kind]);
     let mut before = vec![draw.commit("main"), draw.commit("topic")];
     let sources = vec![draw.bytes(), draw.bytes()];
+    let way = seed / PAIRS % WAYS;
+    // Whoever comes after a dead one works on the same branch, remote and files.
+    let who = usize::from(way == 0);
     before.extend(first.before(draw, 0));
-    before.extend(second.before(draw, 1));
+    before.extend(second.before(draw, who));
     let each = size.div_ceil(2);
     let one = times(each, || first.step(draw, 0));
-    let other = times(each, || second.step(draw, 1));
+    let other = times(each, || second.step(draw, who));
     let plan = Plan { before, sources, ..Plan::default() };
-    let begin = match seed / PAIRS % WAYS {
+    let begin = match way {
         0 => {
             let in_turn = first.owned().is_some() && first.owned() == second.owned();
             let writers = if in_turn { vec![[one, other].concat()] } else { vec![one, other] };
