@@ -120,6 +120,10 @@ impl<F: Fs> Store<F> {
     }
 
     /// Says that the log was taken into account up to record `covers`; what comes of it is `summary`.
+    ///
+    /// Whoever takes an earlier summary over must have read a log that still followed it: where
+    /// [`Log::base`](crate::Log::base) is beyond that checkpoint's `covers`, somebody else has covered and
+    /// compacted more, and what he said of that is not in it.
     pub fn checkpoint_log(&self, covers: u64, summary: &str) -> Result<(Checkpoint, Receipt)> {
         let _lock = self.lock_log(LockMode::Exclusive)?;
         let reached = if self.has(Bug::CheckpointBeforeRecords) {

@@ -1,10 +1,12 @@
 //! `plugpull store` and `plugpull audit` as a person uses them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::program::{Ended, command, plugpull};
@@ -227,6 +229,30 @@ fn a_pack_is_fetched_taken_in_listed_and_swept() {
     desk.run(&["store", "fetch-pack", "../store", "nowhere"]).assert(2, &["no branch \"nowhere\""]);
     desk.run(&["store", "fetch-pack", "../store", "main", "--have", "nowhere"])
         .assert(2, &["no branch"]);
+}
+
+#[test]
+fn a_watch_of_packs_ends_by_a_signal_and_keeps_what_is_not_due() {
+    let desk = Desk::new();
+    desk.ok(&["store", "commit", "../store", "-m", "first", "a.txt"]);
+    let url = desk.ok(&["store", "fetch-pack", "../store", "main", "--served-at", "http://host"]);
+    let key = url.strip_prefix("http://host/").unwrap();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut watch = command(["store", "sweep-packs", "../store", "--watch"])
+            .current_dir(desk.work())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(watch.stderr.take().unwrap());
+        let mut waits = String::new();
+        told.read_line(&mut waits).unwrap();
+        assert_eq!(waits, "waiting for 1 leases; Ctrl-C ends this\n");
+        kill(Pid::from_raw(i32::try_from(watch.id()).unwrap()), signal).unwrap();
+        let ended = Ended::from(watch.wait_with_output().unwrap());
+        assert_eq!((ended.code, ended.out.as_str()), (Some(130), ""));
+        assert!(told.lines().next().unwrap().unwrap().contains("ended by a signal"));
+    }
+    assert!(desk.ok(&["store", "leases", "../store"]).starts_with(key));
+    desk.run(&["store", "sweep-packs", "../store", "--watch", "--dead"]).assert(2, &["--dead"]);
 }
 
 #[test]

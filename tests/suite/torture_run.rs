@@ -4,14 +4,23 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use faultfs::Call;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plugpull::errand::Errand;
+use plugpull::errand::perform::perform;
+use plugpull::errand::seen::seen;
+use plugpull::workload::Work;
+use plugpull_store::Durability;
 use tempfile::TempDir;
 
 use crate::program::{Ended, command, plugpull};
+use crate::scratch::Scratch;
+use crate::taps::Hook;
 
 /// Arguments of a run that hits every call of a commit.
 const SMALL: [&str; 13] = [
@@ -261,4 +270,34 @@ fn a_missing_barrier_is_found_by_the_power_cuts_and_not_by_the_kills() {
     let ended = plugpull(run.into_iter().chain(["--power-cuts", "0"]));
     ended.assert(0, &[]);
     assert!(ended.out.contains("SIGKILL keeps the page cache"), "{}", ended.out);
+}
+
+/// A torture run once told of a lost log record that the store had not lost: a writer folded a summary that was
+/// older than the compaction of another one into its own checkpoint.
+#[test]
+fn a_checkpoint_of_a_writer_keeps_what_another_one_compacted_meanwhile() {
+    let scratch = Scratch::new();
+    let desk = scratch.beside("desk");
+    let log = |n: u64, slot| Work { slot, life: 0, n };
+    let other = scratch.open();
+    let (once, armed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let meanwhile = Arc::new(Hook(|call: &Call<'_>| {
+        if call.path.ends_with("checkpoint.json") {
+            armed.store(once.load(Ordering::Relaxed), Ordering::Relaxed);
+        } else if call.path.ends_with("locks/oplog") && armed.swap(false, Ordering::Relaxed) {
+            once.store(false, Ordering::Relaxed);
+            // Number 16 of a life writes a checkpoint and compacts.
+            for work in [log(1, 2), log(16, 1), log(17, 1)] {
+                perform(&other, Errand::Log, work, &desk).unwrap();
+            }
+        }
+    }));
+    let store = scratch.watched(&meanwhile, Durability::Strict);
+    once.store(true, Ordering::Relaxed);
+    perform(&store, Errand::Log, log(16, 0), &desk).unwrap();
+    assert!(other.log(0).unwrap().base > 0, "nothing was compacted");
+    for (slot, n) in [(0, 16), (1, 17), (2, 1)] {
+        let seen = seen(&other, Errand::Log, slot, &desk).unwrap();
+        assert_eq!(seen, Ok(Some(log(n, slot))));
+    }
 }

@@ -1,7 +1,10 @@
-//! The clock of a search: when its budget of time is over, and when to say that it lives.
+//! The clocks of a search and of a watch: when a budget of time is over, when to say that it lives, and how
+//! late it is.
 #![expect(clippy::disallowed_methods, reason = "a budget of time needs a clock")]
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use plugpull_store::TimerClock;
 
 /// When to end, if at any time.
 #[derive(Clone, Copy)]
@@ -43,5 +46,24 @@ impl Heartbeat {
             self.next = Deadline::after(Some(Self::EVERY));
             eprintln!("  {}", tell(self.rows));
         }
+    }
+}
+
+/// The two clocks of this machine, the second one from now on.
+pub(crate) struct MachineClock(Instant);
+
+impl MachineClock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl TimerClock for MachineClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }

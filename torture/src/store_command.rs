@@ -86,7 +86,10 @@ fn dispatch(command: &StoreCommand, watch: &Watch) -> Result<(), Failure> {
         StoreCommand::ImportPack { dir, file } => {
             packs::import(out, &open(dir, watch)?, file, stop)
         }
-        StoreCommand::SweepPacks { dir, dead } => packs::sweep(out, &open(dir, watch)?, *dead),
+        StoreCommand::SweepPacks { dir, watch: true, .. } => {
+            packs::watch(out, &open(dir, watch)?, stop)
+        }
+        StoreCommand::SweepPacks { dir, dead, .. } => packs::sweep(out, &open(dir, watch)?, *dead),
         StoreCommand::Leases { dir } => packs::leases(out, &open(dir, watch)?),
         StoreCommand::MergeState(args) => {
             together::merge_state(out, &open(&args.dir, watch)?, args)

@@ -110,10 +110,15 @@ Example: plugpull store fetch-pack /tmp/store main > main.pack
         file: PathBuf,
     },
     /// Delete the packs whose time is over
-    #[command(after_help = "Example: plugpull store sweep-packs /tmp/store")]
+    #[command(after_help = "\
+Example: plugpull store sweep-packs /tmp/store
+         plugpull store sweep-packs /tmp/store --watch")]
     SweepPacks {
         /// The store's directory
         dir: PathBuf,
+        /// Stay, and delete each pack at its time, until Ctrl-C
+        #[arg(long, conflicts_with = "dead")]
+        watch: bool,
         /// Also try again the deletions that were given up
         #[arg(long)]
         dead: bool,

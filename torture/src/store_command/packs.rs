@@ -1,17 +1,20 @@
 //! `plugpull store fetch-pack`, `import-pack`, `sweep-packs` and `leases`, over the store's own directory
 //! of packs.
 
-use std::io::{Read, Write};
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use faultfs::{Access, Fs, FsFile, RealFs};
 use plugpull_store::{
-    Error, Lease, LeaseState, ObjectId, PackAccess, PackSweep, Reached, SweptPacks, Ttl,
+    Error, Lease, LeaseState, ObjectId, PackAccess, PackSweep, PackTimers, Reached, SweptPacks, Ttl,
 };
 
 use super::{Store, tip};
 use crate::cli::FetchPackArgs;
+use crate::clock::{Deadline, MachineClock};
 use crate::exit::Failure;
 use crate::signals::{Stdin, Stop};
 
@@ -81,7 +84,11 @@ fn bytes_of(file: &Path, stop: &Stop) -> Result<Vec<u8>, Failure> {
 pub(super) fn sweep(out: &mut dyn Write, store: &Store, dead: bool) -> Result<(), Failure> {
     let sweep = PackSweep { dead, ..PackSweep::at(RealFs.now()) };
     let swept = store.sweep_packs_with(&store.pack_directory(None), sweep)?;
-    let SweptPacks { deleted, failed, dead, kept, busy, mended, others } = &swept;
+    tell(out, &swept)
+}
+
+fn tell(out: &mut dyn Write, swept: &SweptPacks) -> Result<(), Failure> {
+    let SweptPacks { deleted, failed, dead, kept, busy, mended, others } = swept;
     writeln!(out, "deleted {} packs, kept {}", deleted.len(), kept.len() - failed.len())?;
     let notes = [
         (failed.len() as u64, "deletions failed and are tried again later"),
@@ -94,6 +101,41 @@ pub(super) fn sweep(out: &mut dyn Write, store: &Store, dead: bool) -> Result<()
         writeln!(out, "note: {count} {what}")?;
     }
     Ok(())
+}
+
+/// Packs that are deleted at the same time.
+const AT_ONCE: usize = 4;
+
+/// How often somebody who waits looks whether to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Deletes each pack at its time, until the user asks to end, which is an error as in every command.
+pub(super) fn watch(out: &mut dyn Write, store: &Store, stop: &Stop) -> Result<(), Failure> {
+    let place = store.pack_directory(None);
+    let mut timers = PackTimers::new(store, &place, AT_ONCE);
+    let clock = MachineClock::new();
+    let told = RefCell::new(Ok(()));
+    let mut done = |swept: Result<SweptPacks, Error>| match swept {
+        Ok(swept) if swept.deleted.is_empty() && swept.failed.is_empty() => {}
+        Ok(swept) => *told.borrow_mut() = tell(out, &swept),
+        Err(_) if stop.asked() => {}
+        Err(error) => eprintln!("plugpull: {error}; it is tried again"),
+    };
+    done(timers.step(&clock).map(|(swept, _)| swept));
+    eprintln!("waiting for {} leases; Ctrl-C ends this", timers.len());
+    let mut go_on = |pause| told.borrow().is_ok() && wait(pause, stop);
+    timers.run(&clock, &mut go_on, &mut done);
+    told.into_inner()?;
+    Err(Failure::system("go on", io::ErrorKind::Interrupted.into()))
+}
+
+/// Sleeps; false when the user asks to end meanwhile.
+fn wait(pause: Duration, stop: &Stop) -> bool {
+    let end = Deadline::after(Some(pause));
+    while !end.is_over() && !stop.asked() {
+        thread::sleep(pause.min(LOOK_AGAIN));
+    }
+    !stop.asked()
 }
 
 /// A line for each lease.
