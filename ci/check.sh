@@ -18,9 +18,9 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps
 step cargo bench --locked -p plugpull-benches --bench latency
 # The two commands of the README.
 step cargo run --locked --release -p plugpull -- torture
+step cargo test --locked --workspace
 # Any two kinds of operations at the same time, and one after another that was killed (nightly: all presets).
 step cargo run --locked --release -p plugpull -- explore --store --workload pairs --seed 0 --runs 2352 --model ext4 --model btrfs --tier 1
-step cargo test --locked --workspace
 # Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
 step cargo test --locked -p plugpull-store --features s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.

@@ -8,12 +8,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use plugpull_store::ObjectId;
 
 use crate::machine::{Nobody, Tmpfs, open_to_all};
-use crate::program::{Ended, command, plugpull};
+use crate::program::{Ended, command, plugpull, send};
 use crate::scratch::{Scratch, branch, commit, files_below, random_bytes};
 
 /// A store with one branch, and its directory as an argument.
@@ -229,7 +228,7 @@ fn a_signal_in_the_middle_of_a_put_leaves_no_temp() {
             !scratch.temps().is_empty()
         });
         assert!(begun, "the put never began");
-        kill(Pid::from_raw(i32::try_from(put.id()).unwrap()), signal).unwrap();
+        send(&put, signal);
         let status = put.wait().unwrap();
         let mut told = String::new();
         put.stderr.take().unwrap().read_to_string(&mut told).unwrap();

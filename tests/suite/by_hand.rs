@@ -27,7 +27,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::machine::{NOBODY, Nobody, may_mount};
-use crate::program::{Ended, PLUGPULL};
+use crate::program::{Ended, PLUGPULL, send};
 
 /// What takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -251,7 +251,7 @@ impl Kept {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(pid_of(&self.child), signal).unwrap();
+        send(&self.child, signal);
     }
 
     /// Waits for its end, but not for ever.

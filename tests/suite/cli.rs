@@ -5,11 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::program::{Ended, command, plugpull};
+use crate::program::{Ended, command, plugpull, send};
 
 /// A store, some files, and the commands run where the files are.
 struct Desk {
@@ -246,7 +245,7 @@ fn a_watch_of_packs_ends_by_a_signal_and_keeps_what_is_not_due() {
         let mut waits = String::new();
         told.read_line(&mut waits).unwrap();
         assert_eq!(waits, "waiting for 1 leases; Ctrl-C ends this\n");
-        kill(Pid::from_raw(i32::try_from(watch.id()).unwrap()), signal).unwrap();
+        send(&watch, signal);
         let ended = Ended::from(watch.wait_with_output().unwrap());
         assert_eq!((ended.code, ended.out.as_str()), (Some(130), ""));
         assert!(told.lines().next().unwrap().unwrap().contains("ended by a signal"));

@@ -1,7 +1,10 @@
 //! The command `plugpull` as a user starts it, and what it answers.
 
 use std::ffi::OsStr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The binary: as released, plus the planted mistakes.
 pub(crate) const PLUGPULL: &str = env!("CARGO_BIN_EXE_plugpull-planted");
@@ -52,4 +55,9 @@ pub(crate) fn command<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Com
 /// Runs it to its end.
 pub(crate) fn plugpull<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Ended {
     command(args).output().unwrap().into()
+}
+
+/// Sends it a signal.
+pub(crate) fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
 }

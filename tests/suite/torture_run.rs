@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use faultfs::Call;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use plugpull::errand::Errand;
 use plugpull::errand::perform::perform;
 use plugpull::errand::seen::seen;
@@ -18,7 +17,7 @@ use plugpull::workload::Work;
 use plugpull_store::Durability;
 use tempfile::TempDir;
 
-use crate::program::{Ended, command, plugpull};
+use crate::program::{Ended, command, plugpull, send};
 use crate::scratch::Scratch;
 use crate::taps::Hook;
 
@@ -180,10 +179,6 @@ fn endless(dir: &Path) -> Child {
     child
 }
 
-fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
-}
-
 /// Processes that work on this directory.
 fn writers_of(dir: &Path) -> usize {
     let dir = dir.to_str().unwrap();
@@ -280,12 +275,12 @@ fn a_checkpoint_of_a_writer_keeps_what_another_one_compacted_meanwhile() {
     let desk = scratch.beside("desk");
     let log = |n: u64, slot| Work { slot, life: 0, n };
     let other = scratch.open();
-    let (once, armed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (ready, armed) = (AtomicBool::new(false), AtomicBool::new(false));
     let meanwhile = Arc::new(Hook(|call: &Call<'_>| {
         if call.path.ends_with("checkpoint.json") {
-            armed.store(once.load(Ordering::Relaxed), Ordering::Relaxed);
+            armed.store(ready.load(Ordering::Relaxed), Ordering::Relaxed);
         } else if call.path.ends_with("locks/oplog") && armed.swap(false, Ordering::Relaxed) {
-            once.store(false, Ordering::Relaxed);
+            ready.store(false, Ordering::Relaxed);
             // Number 16 of a life writes a checkpoint and compacts.
             for work in [log(1, 2), log(16, 1), log(17, 1)] {
                 perform(&other, Errand::Log, work, &desk).unwrap();
@@ -293,7 +288,7 @@ fn a_checkpoint_of_a_writer_keeps_what_another_one_compacted_meanwhile() {
         }
     }));
     let store = scratch.watched(&meanwhile, Durability::Strict);
-    once.store(true, Ordering::Relaxed);
+    ready.store(true, Ordering::Relaxed);
     perform(&store, Errand::Log, log(16, 0), &desk).unwrap();
     assert!(other.log(0).unwrap().base > 0, "nothing was compacted");
     for (slot, n) in [(0, 16), (1, 17), (2, 1)] {

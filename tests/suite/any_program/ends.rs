@@ -3,18 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use super::{CAREFUL, Case, Look, Started};
-use crate::program::Ended;
+use super::{CAREFUL, Case, Look};
+use crate::program::{Ended, send};
 
 /// A Ctrl-C must be answered in this time.
 const SOON: Duration = Duration::from_secs(3);
-
-fn signal(started: &Started, signal: Signal) {
-    kill(Pid::from_raw(started.child.id().cast_signed()), signal).unwrap();
-}
 
 /// Starts `check`, waits until a process with this in its command line runs, and interrupts.
 #[track_caller]
@@ -26,7 +21,7 @@ fn interrupted(case: &Case, program: &str, checker: &str, when: &str, with: Sign
     let started = case.start(case.command(&args));
     started.wait_for(when);
     thread::sleep(Duration::from_millis(100));
-    signal(&started, with);
+    send(&started.child, with);
     let begun = Instant::now();
     let ended = started.wait(Duration::from_secs(20));
     assert!(begun.elapsed() < SOON, "{:?} {ended:#?}", begun.elapsed());

@@ -6,13 +6,12 @@
 
 use std::path::Path;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use plugpull_tests::subjects;
 use serde_json::Value;
 
 use super::{CAREFUL, Case, JSON, LIMIT, PROMISED, lines, token};
-use crate::program::Ended;
+use crate::program::{Ended, send};
 
 /// Runs `check` on a form of the program.
 #[track_caller]
@@ -152,7 +151,7 @@ fn an_interrupt_during_a_recovery_ends_all() {
     args.extend(program.split(' '));
     let started = case.start(case.command(&args));
     started.wait_for("sleeper.sh");
-    kill(Pid::from_raw(started.child.id().cast_signed()), Signal::SIGINT).unwrap();
+    send(&started.child, Signal::SIGINT);
     let ended = started.wait(LIMIT);
     case.assert_nothing_left(&before);
     ended.assert(130, &[]);

@@ -6,12 +6,11 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{case, is_empty, result};
-use crate::program::{Ended, command};
+use crate::program::{Ended, command, send};
 
 /// A Ctrl-C must be answered in this time, on a disk that others use, too.
 const SOON: Duration = Duration::from_secs(10);
@@ -26,7 +25,7 @@ fn interrupted(dir: &Path, args: &[&str], with: Signal, later: Duration) -> Ende
         thread::sleep(Duration::from_millis(2));
     }
     thread::sleep(later);
-    kill(Pid::from_raw(child.id().cast_signed()), with).unwrap();
+    send(&child, with);
     let asked = Instant::now();
     let ended = child.wait_with_output().unwrap().into();
     assert!(asked.elapsed() < SOON, "{:?} {ended:#?}", asked.elapsed());

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::machine::Tmpfs;
-use crate::program::{Ended, command, plugpull};
+use crate::program::{Ended, command, plugpull, send};
 
 /// Replaces a file without any barrier, and says so.
 const CARELESS: &str = "printf 'new value\\n' > f.tmp; mv f.tmp f; echo saved";
@@ -154,8 +155,7 @@ fn a_run_that_is_interrupted_is_reported_as_far_as_it_came() {
     let check = check.spawn().unwrap();
     // Dozens of states take longer than that.
     std::thread::sleep(Duration::from_secs(3));
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(check.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    send(&check, Signal::SIGINT);
     let ended: Ended = check.wait_with_output().unwrap().into();
     ended.assert(130, &[]);
     let junit = desk.read("junit.xml");

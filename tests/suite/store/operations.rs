@@ -108,9 +108,8 @@ fn a_head_that_is_set_after_a_dead_checkout_stays() {
 fn a_branch_that_comes_back_after_a_dead_end_of_a_merge_stays() {
     let scratch = Scratch::new();
     let other = scratch.open();
-    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&other, name));
     let main = branch("main");
-    let state = begun(&other, ours, theirs);
+    let ([ours, theirs, end], state) = begun(&other);
     let failing = Arc::new(Failing::default());
     let dying = scratch.watched(&failing, Durability::Strict);
     // As if it had been killed before it moved the branch.
@@ -139,9 +138,8 @@ fn a_branch_that_comes_back_after_a_dead_end_of_a_merge_stays() {
 fn a_branch_that_moves_while_a_merge_is_about_to_end_is_told() {
     let scratch = Scratch::new();
     let other = scratch.open();
-    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&other, name));
     let main = branch("main");
-    let state = begun(&other, ours, theirs);
+    let ([ours, theirs, end], state) = begun(&other);
     let pending = scratch.layout().pending_operation();
     let meanwhile = Arc::new(Hook(|call: &Call<'_>| {
         if call.kind == CallKind::Rename && call.to == Some(&pending) {
@@ -166,8 +164,7 @@ fn a_merge_of_which_nobody_knows_whether_it_ended_ends_at_the_next_open() {
     let scratch = Scratch::new();
     let failing = Arc::new(Failing::default());
     let store = scratch.watched(&failing, Durability::Strict);
-    let [ours, theirs, end] = ["ours", "theirs", "end"].map(|name| commit(&store, name));
-    let state = begun(&store, ours, theirs);
+    let ([_, _, end], state) = begun(&store);
     let heads = scratch.layout().heads();
     failing.set(Fault::with(EIO).on(&[CallKind::SyncDir]).at(move |path| path == heads));
     let error = store.conclude_merge(&branch("main"), end, &state).unwrap_err();
@@ -202,12 +199,14 @@ fn a_record_under_both_names_is_finished_once() {
     scratch.assert_clean();
 }
 
-/// A merge into `main`, which is at `ours`.
-fn begun<F: Fs>(store: &Store<F>, ours: ObjectId, theirs: ObjectId) -> MergeState {
+/// A merge into `main`, which is at the first of these commits, of the second one; the third may end it.
+fn begun<F: Fs>(store: &Store<F>) -> ([ObjectId; 3], MergeState) {
+    let commits = ["ours", "theirs", "end"].map(|name| commit(store, name));
+    let [ours, theirs, _] = commits;
     let state = merge_of(ours, theirs);
     let _ = store.update_branch(&branch("main"), ours, Expected::Absent).unwrap();
     let _ = store.write_merge_state(&state, Known::Absent).unwrap();
-    state
+    (commits, state)
 }
 
 #[test]

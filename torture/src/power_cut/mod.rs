@@ -29,7 +29,7 @@ pub struct Plan {
     /// Threads that check.
     pub jobs: usize,
     /// In one of so many states the power goes again while the store recovers, and the recovered store
-    /// is used; 1 is in all of them.
+    /// is used; 1 is in all of them, 0 in none.
     pub recrash: u64,
 }
 

@@ -13,6 +13,7 @@ use super::marks::Mark;
 use super::perform::{TIME, Writer, text_of};
 use super::plan::{Begin, Draw, Killed, Moment, Plan, Step, Then};
 use super::progress::MERGE;
+use super::together;
 use super::workload::alone;
 
 /// Where all checkouts go.
@@ -139,8 +140,6 @@ fn half(problem: &str) -> Error {
 /// So many stories; the seed chooses one, and counts through the calls where somebody is killed.
 const STORIES: u64 = 7;
 
-const BEGIN: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
-
 /// One writer; in some seeds after one who is killed when so many of its calls are missing.
 pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let files = vec![("file", draw.bytes()), ("gone", draw.bytes())];
@@ -154,14 +153,14 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
         // What comes after the end of a merge, and takes it back, is not undone.
         1 => {
             before.push(Step::Point { branch: "old", at: "main" });
-            vec![BEGIN, conclude, Step::Point { branch: "main", at: "old" }]
+            vec![together::MERGE, conclude, Step::Point { branch: "main", at: "old" }]
         }
         2 => {
             before.push(main);
             return Plan { before, killed: killed(vec![topic]), ..alone(vec![Step::Gc]) };
         }
         3 => {
-            before.push(BEGIN);
+            before.push(together::MERGE);
             return Plan { before, killed: killed(vec![conclude]), ..alone(vec![Step::Gc]) };
         }
         // Whoever lives while another one dies in the middle is told the truth: HEAD is where it was set to, and
@@ -172,7 +171,7 @@ pub(super) fn plan(draw: &mut Draw, seed: u64, size: usize) -> Plan {
             return Plan { before, killed: killed(vec![topic]), ..beside(steps) };
         }
         6 => {
-            before.extend([Step::Point { branch: "old", at: "main" }, BEGIN]);
+            before.extend([Step::Point { branch: "old", at: "main" }, together::MERGE]);
             let steps = ["topic", "old"].map(|at| Step::Point { branch: "main", at }).to_vec();
             return Plan { before, killed: killed(vec![conclude]), ..beside(steps) };
         }
@@ -210,7 +209,7 @@ fn step(draw: &mut Draw) -> Step {
     match draw.rng.u32(0..6) {
         0..2 => Step::Checkout { branch: draw.of(&["main", "topic"]) },
         2 => draw.commit("topic"),
-        3 => BEGIN,
+        3 => together::MERGE,
         _ => Step::Conclude { branch: "main" },
     }
 }

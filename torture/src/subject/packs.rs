@@ -12,6 +12,12 @@ const TTLS: [u64; 2] = [30, 3600];
 /// When packs are swept: before any is due, after those of the first time, after all of them.
 const SWEEPS: [u64; 3] = [10, 70, 8000];
 
+/// A pack of the shorter time.
+pub(super) const FETCH: Step = Step::Fetch { branch: "topic", have: None, ttl: TTLS[0] };
+
+/// When packs of the shorter time are due.
+pub(super) const SWEEP: Step = Step::SweepPacks { after: SWEEPS[1] };
+
 /// Later than every pack of a plan is due.
 pub(super) const LATE: u64 = 100_000;
 
@@ -24,9 +30,9 @@ pub(super) fn plan(draw: &mut Draw, size: usize) -> Plan {
         before.push(Step::KeepPack { branch: "topic" });
     }
     let damage = if draw.rng.bool() { Damage::OldPacks } else { Damage::None };
-    let mut first = vec![Step::Fetch { branch: "topic", have: None, ttl: 30 }];
+    let mut first = vec![FETCH];
     if keeps {
-        first.push(Step::SweepPacks { after: SWEEPS[1] });
+        first.push(SWEEP);
     }
     first.extend((first.len()..size).map(|_| step(draw)));
     let mut writers = vec![first];
@@ -68,27 +74,25 @@ pub(super) fn after_kill(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let at = Moment::BeforeEnd(seed / STORIES);
     let killed = |steps| vec![Killed { init: false, steps, at }];
     let count = size.div_ceil(4);
-    let fetch = |ttl| Step::Fetch { branch: "topic", have: None, ttl };
-    let sweep = Step::SweepPacks { after: SWEEPS[1] };
     match seed % STORIES {
         // The same again: of what the first one did it only sees that it is there.
-        0 => Plan { before, killed: killed(vec![fetch(30)]), ..alone(times(count, || fetch(30))) },
+        0 => Plan { before, killed: killed(vec![FETCH]), ..alone(times(count, || FETCH)) },
         // A longer time on top of one that is not certain yet, and a sweep that is to leave it.
         1 => {
-            let writer = times(count, || fetch(3600)).into_iter().chain([sweep]).collect();
-            Plan { before, killed: killed(vec![fetch(30)]), ..alone(writer) }
+            let longer = Step::Fetch { branch: "topic", have: None, ttl: TTLS[1] };
+            let writer = times(count, || longer.clone()).into_iter().chain([SWEEP]).collect();
+            Plan { before, killed: killed(vec![FETCH]), ..alone(writer) }
         }
         // A deletion that is gone on with.
         2 => {
-            let before = [before, vec![fetch(30)]].concat();
-            let steps = vec![sweep.clone()];
-            Plan { before, killed: killed(steps), ..alone(times(count, || sweep.clone())) }
+            let before = [before, vec![FETCH]].concat();
+            Plan { before, killed: killed(vec![SWEEP]), ..alone(times(count, || SWEEP)) }
         }
         // And a new pack of equal content.
         _ => {
-            let before = [before, vec![fetch(30)]].concat();
-            let writer = times(count, || fetch(30)).into_iter().chain([sweep.clone()]).collect();
-            Plan { before, killed: killed(vec![sweep]), ..alone(writer) }
+            let before = [before, vec![FETCH]].concat();
+            let writer = times(count, || FETCH).into_iter().chain([SWEEP]).collect();
+            Plan { before, killed: killed(vec![SWEEP]), ..alone(writer) }
         }
     }
 }

@@ -4,8 +4,10 @@
 //! opens the store after one that is killed at a drawn call, and one that had it open before. Not for runs of
 //! many kinds: see `mixed` in `workload`.
 
+use super::packs::{FETCH, SWEEP};
 use super::plan::{Begin, Draw, Killed, Moment, Plan, Step};
 use super::settings;
+use super::together::{MERGE, REBASE};
 use super::workload::times;
 
 /// A kind of operation.
@@ -95,10 +97,6 @@ enum Owned {
 /// A branch, a remote and a folder of each writer's own.
 const OWN: [&str; 2] = ["a", "b"];
 
-const MERGE: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
-const REBASE: Step = Step::Rebase { branch: "topic", onto: "main" };
-const FETCH: Step = Step::Fetch { branch: "topic", have: None, ttl: 30 };
-
 impl Kind {
     fn owned(self) -> Option<Owned> {
         match self {
@@ -161,7 +159,7 @@ impl Kind {
             Self::SetRemote => settings::set(draw, own),
             Self::RemoveRemote => Step::Remote { name: own, url: None },
             Self::Fetch => FETCH,
-            Self::SweepPacks => Step::SweepPacks { after: 70 },
+            Self::SweepPacks => SWEEP,
             Self::ImportPack => Step::Import { branch: own, files: vec![("file", draw.bytes())] },
             Self::Gc => Step::Gc,
         }

@@ -27,8 +27,10 @@ fn killed(steps: Vec<Step>, missing: u64) -> Vec<Killed> {
     vec![Killed { init: false, steps, at: Moment::BeforeEnd(missing) }]
 }
 
-const MERGE: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
-const REBASE: Step = Step::Rebase { branch: "topic", onto: "main" };
+/// Begins a merge, or goes on with it.
+pub(super) const MERGE: Step = Step::Merge { ours: "main", theirs: "topic", path: "file" };
+/// Begins a rebase, or goes on with it.
+pub(super) const REBASE: Step = Step::Rebase { branch: "topic", onto: "main" };
 
 pub(super) fn state(draw: &mut Draw, seed: u64, size: usize) -> Plan {
     let before = vec![draw.commit("main"), draw.commit("topic")];
