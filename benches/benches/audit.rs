@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 const AUDIT: Limit = Limit::Ratio(1.0 / 0.7);
 
-const OBJECTS: u64 = 10_000;
+const OBJECTS: u32 = 10_000;
 
 /// How many objects the snapshot names.
 const FILES: usize = 100;
@@ -36,7 +36,8 @@ fn main() -> io::Result<ExitCode> {
         .configure_from_args();
     let mut table = Table::new("audit");
     if let Some(place) = Place::disk()? {
-        table.add(place.name(), &audit_10k(&mut criterion, &place)?, AUDIT);
+        let pairs = audit_10k(&mut criterion, &place)?;
+        table.add_rate(place.name(), &pairs, AUDIT, (OBJECTS, "objects"));
     }
     criterion.final_summary();
     Ok(table.finish())
@@ -57,7 +58,7 @@ fn audit_10k(criterion: &mut Criterion, place: &Place) -> io::Result<Pairs> {
 fn audited(root: &Path) {
     let unexpected = |problem| panic!("a fresh store has a problem: {problem:?}");
     let counts = audit(&RealFs, root, &unexpected).expect("the store can be audited");
-    assert_eq!(counts.objects, OBJECTS);
+    assert_eq!(counts.objects, u64::from(OBJECTS));
 }
 
 fn hashed(files: &[PathBuf]) {
@@ -71,7 +72,7 @@ fn hashed(files: &[PathBuf]) {
 /// the store, without barriers: 20,000 fsyncs would take longer than the bench.
 fn fill(root: &Path) -> io::Result<Vec<PathBuf>> {
     let store = Store::init(root, Options::default()).map_err(io::Error::other)?;
-    let blobs: Vec<_> = (2..OBJECTS).map(content).collect();
+    let blobs: Vec<_> = (2..u64::from(OBJECTS)).map(content).collect();
     let mut ids = Vec::with_capacity(blobs.len());
     for bytes in &blobs {
         let id = ObjectId::of(bytes);

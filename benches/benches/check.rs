@@ -29,7 +29,7 @@ const RATE: Limit = Limit::Ratio(1.0 / 0.85);
 const DIFF: Limit = Limit::Median(Duration::from_micros(100));
 
 /// States that are judged in one go.
-const STATES: u64 = 32;
+const STATES: u32 = 32;
 
 fn main() -> io::Result<ExitCode> {
     let mut criterion = quick();
@@ -57,7 +57,7 @@ fn main() -> io::Result<ExitCode> {
             let judged = |(): &()| judge(&mut pool.borrow_mut(), &states);
             let bare = |(): &()| (0..STATES).for_each(|_| spawn(program, args, &dir));
             let pairs = RATE.best(|| measure(&mut criterion, name, judged, bare));
-            table.add(name, &pairs, RATE);
+            table.add_rate(name, &pairs, RATE, (STATES, "states"));
             let counts = pool.into_inner().end();
             assert_eq!(counts.rebuilt, 0, "the tree was brought from state to state");
         }
@@ -94,9 +94,9 @@ fn sample(dir: &Path) -> io::Result<DiskImage> {
 fn states(start: &DiskImage) -> Vec<DiskImage> {
     let files: Vec<Inode> =
         (0..3).filter_map(|n| start.find(Path::new(&format!("file-{n}")))).collect();
-    let state = |number: u64| {
+    let state = |number: u32| {
         let mut image = start.clone();
-        image.write(files[0], &number.to_be_bytes(), number * 8);
+        image.write(files[0], &number.to_be_bytes(), u64::from(number) * 8);
         image.write(files[1], &number.to_be_bytes(), 100);
         if number.is_multiple_of(2) {
             image.set_entry(DiskImage::ROOT, b"file-2", None);

@@ -27,6 +27,9 @@ const THREE_TIMES: Limit = Limit::Ratio(1.0 / 3.0);
 const TWICE: Limit = Limit::Ratio(0.5);
 const TEN_TIMES: Limit = Limit::Ratio(0.1);
 
+/// Times are per commit.
+const ONE: (u32, &str) = (1, "commits");
+
 /// Pairs of each comparison.
 const PAIRS: usize = 24;
 
@@ -43,20 +46,22 @@ fn main() -> io::Result<ExitCode> {
         let ours = Ours::create(&place.join("store"))?;
         let git = Git::create(&place.join("git"))?;
         let round = || alone(pairs, || ours.one(0), || git.commit());
-        table.add("beside git", &THREE_TIMES.best(round), THREE_TIMES);
+        table.add_rate("beside git", &THREE_TIMES.best(round), THREE_TIMES, ONE);
         for (name, mode) in [("sqlite full", "DELETE"), ("sqlite wal", "WAL")] {
             let mut sqlite = Sqlite::create(&place.join(mode), mode)?;
-            table.add(name, &alone(pairs, || ours.one(0), || sqlite.commit()), Limit::Nothing);
+            let beside = alone(pairs, || ours.one(0), || sqlite.commit());
+            table.add_rate(name, &beside, Limit::Nothing, ONE);
         }
         let redb = Redb::create(&place.join("redb"))?;
-        table.add("redb", &alone(pairs, || ours.one(0), || redb.commit()), Limit::Nothing);
+        let beside = alone(pairs, || ours.one(0), || redb.commit());
+        table.add_rate("redb", &beside, Limit::Nothing, ONE);
         let many = |threads| move |ours: &Ours| ours.together(threads);
         let round = || alone(pairs, || many(16)(&ours), || ours.together(1));
-        table.add("16 beside 1", &TWICE.best(round), TWICE);
+        table.add_rate("16 beside 1", &TWICE.best(round), TWICE, ONE);
         let four = alone(pairs, || many(4)(&ours), || ours.together(1));
-        table.add("4 beside 1", &four, Limit::Nothing);
+        table.add_rate("4 beside 1", &four, Limit::Nothing, ONE);
         let redb_16 = alone(pairs, || many(16)(&ours), || redb.together(16));
-        table.add("16, redb", &redb_16, Limit::Nothing);
+        table.add_rate("16, redb", &redb_16, Limit::Nothing, ONE);
         import(&place, &git, pairs, &mut table)?;
     }
     Ok(table.finish())
@@ -296,9 +301,10 @@ fn import(place: &Place, git: &Git, pairs: usize, table: &mut Table) -> io::Resu
         assert_eq!(report.expect("the store imports").commits, count);
     });
     let each = took / u32::try_from(count).unwrap_or(u32::MAX);
-    table.add("import", &alone(pairs, || each, || git.commit()), TEN_TIMES);
+    let beside = alone(pairs, || each, || git.commit());
+    table.add_rate("import", &beside, TEN_TIMES, ONE);
     let fast = git.fast_import(count)?;
-    table.add("fast-import", &alone(pairs, || each, || fast), Limit::Nothing);
+    table.add_rate("fast-import", &alone(pairs, || each, || fast), Limit::Nothing, ONE);
     println!("import: {count} commits in {took:?}");
     Ok(())
 }

@@ -22,7 +22,8 @@ fn main() -> io::Result<ExitCode> {
     let mut table = Table::new("put_4k");
     for (place, limit) in [(Place::disk()?, DISK), (Place::tmpfs()?, TMPFS)] {
         if let Some(place) = place {
-            table.add(place.name(), &put_4k(&mut criterion, &place)?, limit);
+            let pairs = put_4k(&mut criterion, &place)?;
+            table.add_rate(place.name(), &pairs, limit, (1, "objects"));
         }
     }
     criterion.final_summary();

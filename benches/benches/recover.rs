@@ -38,7 +38,7 @@ fn main() -> Result<ExitCode> {
     let mut table = Table::new("recover");
     let [states, others] = [states()?, states()?];
     let pairs = STATE.best(|| state(&mut criterion, &states));
-    table.add("state", &pairs, STATE);
+    table.add_rate("state", &pairs, STATE, (1, "states"));
     let pairs = TWO_THREADS.best(|| two_threads(&mut criterion, &states, &others));
     table.add("2 threads", &pairs, TWO_THREADS);
     criterion.final_summary();

@@ -84,6 +84,14 @@ struct Row {
     name: String,
     medians: Option<Medians>,
     limit: Limit,
+    rate: Option<Rate>,
+}
+
+/// How many of what the store's side gets through in one run of it.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    count: u32,
+    what: &'static str,
 }
 
 impl Table {
@@ -94,8 +102,24 @@ impl Table {
 
     /// Adds a comparison, unless nothing of it ran.
     pub fn add(&mut self, name: &str, pairs: &Pairs, limit: Limit) {
+        self.push(name, pairs, limit, None);
+    }
+
+    /// As [`Self::add`], and says how many a second that is: a run of the store's side gets through `count`
+    /// of `what`.
+    pub fn add_rate(
+        &mut self,
+        name: &str,
+        pairs: &Pairs,
+        limit: Limit,
+        (count, what): (u32, &'static str),
+    ) {
+        self.push(name, pairs, limit, Some(Rate { count, what }));
+    }
+
+    fn push(&mut self, name: &str, pairs: &Pairs, limit: Limit, rate: Option<Rate>) {
         if !pairs.is_empty() {
-            self.rows.push(Row { name: name.to_owned(), medians: pairs.medians(), limit });
+            self.rows.push(Row { name: name.to_owned(), medians: pairs.medians(), limit, rate });
         }
     }
 
@@ -110,9 +134,9 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = [self.title, "store median", "raw median", "ratio", "limit"];
-        let [title, store, raw, ratio, limit] = heads;
-        writeln!(f, "{title:<12} {store:>13} {raw:>13} {ratio:>6}  {limit}")?;
+        let heads = [self.title, "store median", "raw median", "ratio", "rate", "limit"];
+        let [title, store, raw, ratio, rate, limit] = heads;
+        writeln!(f, "{title:<12} {store:>13} {raw:>13} {ratio:>6} {rate:>18}  {limit}")?;
         self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
@@ -125,14 +149,23 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, medians, limit } = self;
+        let Self { name, medians, limit, rate } = self;
         let Some(medians) = medians else {
             return write!(f, "{name:<12} too few samples to say");
         };
         let [store, raw] = [medians.store, medians.raw].map(|time| time.as_secs_f64() * 1e6);
         let verdict = limit.verdict(medians);
         let ratio = medians.ratio;
-        write!(f, "{name:<12} {store:>10.1} us {raw:>10.1} us {ratio:>6.2}  {limit}  {verdict}")
+        let rate = rate.map_or_else(String::new, |rate| rate.text(medians.store));
+        write!(f, "{name:<12} {store:>10.1} us {raw:>10.1} us {ratio:>6.2} {rate:>18}  ")?;
+        write!(f, "{limit}  {verdict}")
+    }
+}
+
+impl Rate {
+    fn text(self, time: Duration) -> String {
+        let Self { count, what } = self;
+        format!("{:.0} {what}/s", f64::from(count) / time.as_secs_f64())
     }
 }
 
@@ -147,7 +180,9 @@ mod tests {
     }
 
     fn table(medians: Option<Medians>) -> Table {
-        let row = Row { name: "disk".to_owned(), medians, limit: Limit::Ratio(1.25) };
+        let (name, limit) = ("disk".to_owned(), Limit::Ratio(1.25));
+        let rate = Some(Rate { count: 13, what: "states" });
+        let row = Row { name, medians, limit, rate };
         Table { title: "place", rows: vec![row] }
     }
 
@@ -170,8 +205,8 @@ mod tests {
     #[test]
     fn the_table_says_what_was_measured_and_what_was_exceeded() {
         let expected = "\
-place         store median    raw median  ratio  limit
-disk              130.0 us      100.0 us   1.30  ratio 1.25  EXCEEDED
+place         store median    raw median  ratio               rate  limit
+disk              130.0 us      100.0 us   1.30    100000 states/s  ratio 1.25  EXCEEDED
 ";
         let exceeded = table(Some(medians(130, 100)));
         assert_eq!(exceeded.to_string(), expected);

@@ -7,6 +7,7 @@
 mod barrier;
 mod build;
 mod content;
+mod dead;
 mod effect;
 mod names;
 mod pending;
@@ -46,6 +47,8 @@ pub(crate) struct Step {
     node: Option<NewNode>,
     /// Bytes that the disk holds in blocks that the event allocates: the file, the offset, the bytes.
     fills: Vec<(Inode, u64, Arc<[u8]>)>,
+    /// What nothing touches any more after it, of all that ever lost a name.
+    dead: Vec<Inode>,
     pub(crate) kind: StepKind,
 }
 
@@ -163,6 +166,15 @@ impl Step {
     pub(crate) fn expose(&self, durable: &mut DiskImage) {
         for (inode, offset, bytes) in &self.fills {
             effect::put_bytes(durable, *inode, *offset, bytes);
+        }
+    }
+
+    /// Drops what will never have a name again.
+    pub(crate) fn bury(&self, image: &mut DiskImage) {
+        for inode in &self.dead {
+            if image.names(*inode).next().is_none() && *inode != DiskImage::ROOT {
+                image.forget(*inode);
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    Access, DiskImage, Fill, Fs, FsFile, Model, PersistOrder, Rules, SimFile, SimFs, Tear, Trace,
-    Window,
+    Access, DiskImage, Fill, Fs, FsFile, Inode, Model, PersistOrder, Rules, SimFile, SimFs, Tear,
+    Trace, Window,
 };
 
 /// Some calls on one file, `/a`, that is empty and durable before them.
@@ -74,4 +74,59 @@ fn bytes_in_the_page_of_a_cut_follow_it_also_when_it_was_a_hole() {
         rules.tear = Tear::Page;
         rules.fill = Fill::Garbage;
     });
+}
+
+/// How many files and directories the two disks at the ends of a window hold, the root among them.
+fn nodes(window: &Window<'_>) -> [usize; 2] {
+    let is_there = |image: &DiskImage, number: u64| image.kind(Inode(number)).is_some();
+    let count =
+        |image: &DiskImage| (0..=image.last_inode().0).filter(|n| is_there(image, *n)).count();
+    [window.durable(), window.full()].map(count)
+}
+
+/// Disks held every file that there ever was, so that a state of a long run cost twice one of a short run.
+#[test]
+fn files_that_are_gone_for_good_are_dropped() {
+    let disk = SimFs::new();
+    for round in 0..4 {
+        let file = disk.create_new(Path::new("/new"), 0o644).unwrap();
+        file.write_all_at(&[round], 0).unwrap();
+        file.sync_all().unwrap();
+        disk.rename(Path::new("/new"), Path::new("/a")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+    }
+    let trace = disk.trace();
+    for name in ["posix", "ext4", "xfs", "btrfs"] {
+        let order = PersistOrder::new(&trace, Model::preset(name).unwrap());
+        let last = Window::at(&order, order.events());
+        assert_eq!(nodes(&last), [2, 2], "{name}: the root and /a");
+        let before = Window::at(&order, order.events() - 1);
+        assert_eq!(nodes(&before), [3, 3], "{name}: the name may still lead to the file before");
+        assert!(before.pending().len() > last.pending().len(), "{name}");
+    }
+    let order = PersistOrder::new(&trace, Model::preset("lying-disk").unwrap());
+    assert_eq!(nodes(&Window::at(&order, order.events())), [5, 5], "any of them may be there");
+}
+
+/// A program may write to a file that it has open and that has no name any more.
+#[test]
+fn a_file_without_a_name_stays_as_long_as_it_is_written() {
+    let disk = SimFs::new();
+    let file = disk.create_new(Path::new("/a"), 0o644).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    disk.unlink(Path::new("/a")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    for number in 0..3 {
+        file.write_all_at(&[number], u64::from(number)).unwrap();
+    }
+    file.sync_all().unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let trace = disk.trace();
+    for model in Model::presets() {
+        let order = PersistOrder::new(&trace, model);
+        let mut window = Window::first(&order);
+        while window.advance() {}
+        let expected = if model.name == "lying-disk" { [2, 2] } else { [1, 1] };
+        assert_eq!(nodes(&window), expected, "{}", model.name);
+    }
 }

@@ -73,6 +73,8 @@ impl<'o> Window<'o> {
         }
         self.remove(&step.durable);
         self.remove(&step.gone);
+        step.bury(&mut self.durable);
+        step.bury(&mut self.full);
         if let Some(mut relations) = self.relations.take() {
             relations.complete(order, &self.pending, self.point);
             self.relations = OnceLock::from(relations);

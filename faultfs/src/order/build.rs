@@ -122,7 +122,8 @@ impl Builder {
         self.step().effects.end = end;
     }
 
-    fn finish(self) -> PersistOrder {
+    fn finish(mut self) -> PersistOrder {
+        super::dead::tell(&self.effects, &mut self.steps);
         PersistOrder {
             start: self.start,
             model: self.model,
@@ -135,9 +136,10 @@ impl Builder {
 
     fn begin_step(&mut self) {
         let effects = count(self.effects.len())..count(self.effects.len());
-        let (durable, gone, fills) = (Vec::new(), Vec::new(), Vec::new());
+        let (durable, gone) = (Vec::new(), Vec::new());
+        let (fills, dead) = (Vec::new(), Vec::new());
         let kind = StepKind::Change;
-        self.steps.push(Step { effects, durable, gone, node: None, fills, kind });
+        self.steps.push(Step { effects, durable, gone, node: None, fills, dead, kind });
     }
 
     /// The step that is being made.

@@ -56,6 +56,14 @@ impl Effect {
         (self.durable_from != NEVER).then_some(self.durable_from)
     }
 
+    /// From which crash point on it is decided whether it survives.
+    pub(super) fn settled_from(&self) -> u32 {
+        match (self.durable_from, self.gone_from) {
+            (NEVER, point) | (point, NEVER) => point,
+            (durable, gone) => durable.max(gone),
+        }
+    }
+
     pub(super) fn names(&self, inode: Inode) -> bool {
         self.entries().any(|(_, _, after)| after == Some(inode))
     }

@@ -10,7 +10,7 @@ use crate::Inode;
 
 /// What an effect has to do with an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+pub(super) enum Part {
     /// It changes the bytes, the length or the attributes.
     Content,
     /// It changes a name in this directory.
@@ -92,7 +92,8 @@ impl Pending {
     }
 }
 
-fn parts(effect: &Effect) -> impl Iterator<Item = (Inode, Part)> {
+/// The inodes that an effect has to do with, some of them more than once.
+pub(super) fn parts(effect: &Effect) -> impl Iterator<Item = (Inode, Part)> {
     effect.changes.iter().flat_map(|change| match change {
         Change::Name { at, before, after } => {
             let named = |inode: &Option<Inode>| inode.map(|inode| (inode, Part::Named));
