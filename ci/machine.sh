@@ -4,7 +4,8 @@
 set -euo pipefail
 
 # command:package
-wanted=(sqlite3:sqlite3 git:git gcc:gcc python3:python3 fusermount3:fuse3 chromium:chromium xmllint:libxml2-utils fio:fio)
+wanted=(sqlite3:sqlite3 git:git gcc:gcc python3:python3 fusermount3:fuse3 chromium:chromium xmllint:libxml2-utils fio:fio
+    sshfs:sshfs /usr/lib/openssh/sftp-server:openssh-sftp-server)
 lacking=()
 for pair in "${wanted[@]}"; do
     command -v "${pair%%:*}" > /dev/null || lacking+=("${pair#*:}")

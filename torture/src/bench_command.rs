@@ -46,7 +46,9 @@ fn measured(args: &BenchArgs) -> Result<(Bench, Option<Ended>), Failure> {
     let machine = Machine::of(dir);
     announce(&plan, &machine);
     let mut measured = measure(&plan, &scratch, &stop);
-    drop(scratch);
+    if let Err(e) = scratch.remove() {
+        eprintln!("plugpull: what was written is still there, remove it by hand: {e}");
+    }
     let ended = measured.ended.take();
     Ok((result(&plan, machine, &measured, ended.as_ref()), ended))
 }

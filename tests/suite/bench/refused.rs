@@ -1,6 +1,8 @@
 //! Where it cannot measure, and where the figures are not those of a disk.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::{FEW, bench, is_empty, result};
-use crate::machine::{Nobody, Tmpfs, may_mount, open_to_all};
+use crate::machine::{Nobody, Tmpfs, may_mount, not_measured, open_to_all};
 use crate::program::{Ended, PLUGPULL, plugpull};
 
 #[test]
@@ -74,6 +76,19 @@ fn a_disk_that_fills_up_ends_it_with_what_was_measured() {
     assert!(is_empty(tmpfs.path()));
 }
 
+/// Waits until FUSE keeps a directory.
+fn await_mount(dir: &Path) {
+    let begun = Instant::now();
+    let mounted = || {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        mounts.contains(&format!(" {} fuse", dir.display()))
+    };
+    while !mounted() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was mounted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A FUSE file system that plugpull itself keeps.
 struct Fuse(Child);
 
@@ -82,15 +97,7 @@ impl Fuse {
         let mut mount = Command::new(PLUGPULL);
         mount.arg("mount").arg(dir).stdin(Stdio::null()).stdout(Stdio::null());
         let child = mount.stderr(Stdio::null()).spawn().unwrap();
-        let begun = Instant::now();
-        let mounted = || {
-            let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-            mounts.contains(&format!(" {} fuse", dir.display()))
-        };
-        while !mounted() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "nothing was mounted");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        await_mount(dir);
         Self(child)
     }
 }
@@ -117,4 +124,61 @@ fn on_fuse_it_says_that_the_figures_are_of_that_file_system() {
     assert!(lacking.iter().any(|lack| lack["strategy"] == "tmpfile/fsync"), "{lacking:?}");
     assert!(told["cases"].as_array().unwrap().len() > 15, "{told:#}");
     drop(fuse);
+}
+
+/// A directory over SFTP: sshfs with a server of its own, without a network between them.
+struct Sshfs {
+    mount: TempDir,
+    programs: [Child; 2],
+    _served: TempDir,
+}
+
+impl Sshfs {
+    fn new() -> Option<Self> {
+        const SERVER: &str = "/usr/lib/openssh/sftp-server";
+        if !may_mount() {
+            return None;
+        }
+        let [served, mount] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let start = |program: &str, args: &[&str], end: UnixStream| {
+            let input = OwnedFd::from(end.try_clone().unwrap());
+            let mut command = Command::new(program);
+            command.args(args).stdin(input).stdout(OwnedFd::from(end)).stderr(Stdio::null()).spawn()
+        };
+        let remote = format!(":{}", served.path().display());
+        let at = mount.path().to_str().unwrap();
+        let client = start("sshfs", &["-f", "-o", "passive", &remote, at], ours);
+        let server = start(SERVER, &[], theirs);
+        let (Ok(client), Ok(server)) = (client, server) else {
+            return not_measured(
+                "sshfs or sftp-server is missing (apt-get install sshfs openssh-sftp-server)",
+            );
+        };
+        await_mount(mount.path());
+        Some(Self { mount, programs: [client, server], _served: served })
+    }
+}
+
+impl Drop for Sshfs {
+    fn drop(&mut self) {
+        for program in &mut self.programs {
+            // The client unmounts, and the server ends with the connection.
+            let _ = kill(Pid::from_raw(program.id().cast_signed()), Signal::SIGTERM);
+            let _ = program.wait();
+        }
+    }
+}
+
+#[test]
+fn on_a_network_file_system_it_says_that_the_figures_are_of_the_server() {
+    let Some(sshfs) = Sshfs::new() else { return };
+    let few = ["--only=append/*", "--size=4K", "--budget=1s", "--message-format=json-lines"];
+    let ended = bench(sshfs.mount.path(), &few);
+    let told = result(ended.assert(0, &["fuse.sshfs is no disk of this machine"]));
+    assert_eq!(told["warnings"][0]["rule"], "network", "{told:#}");
+    assert!(
+        told["cases"].as_array().unwrap().iter().any(|case| case["strategy"] == "append/fsync")
+    );
+    assert!(is_empty(sshfs.mount.path()));
 }

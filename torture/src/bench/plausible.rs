@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn servers_and_programs_are_told() {
         assert_eq!(on("nfs4", None, &ORDINARY), ["network"]);
-        assert_eq!(on("fuse.sshfs", None, &ORDINARY), ["fuse"]);
+        assert_eq!(on("fuse.sshfs", None, &ORDINARY), ["network"]);
+        assert_eq!(on("fuse.ntfs-3g", None, &ORDINARY), ["fuse"]);
     }
 
     #[test]

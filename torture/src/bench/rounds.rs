@@ -38,6 +38,11 @@ pub struct Lane {
     pub figures: Figures,
     /// What the system answered, if it does not have what the strategy needs.
     pub not_there: Option<io::Error>,
+}
+
+/// A lane while it is measured: with its files open.
+struct Runner {
+    lane: Lane,
     strategy: Box<dyn Strategy>,
     /// What one run takes with all that is not measured, in nanoseconds.
     run_ns: u64,
@@ -61,14 +66,14 @@ pub enum Ended {
     Failed(&'static str, usize, io::Error),
 }
 
-/// Measures all that is planned, in this directory.
+/// Measures all that is planned, in this directory. Of its files none is open afterwards.
 pub fn measure(plan: &Plan, scratch: &Scratch, stop: &Stop) -> Measured {
-    let mut measured = Measured { lanes: Vec::new(), rounds: 0, ended: None };
-    let (done, spent) = time(|| warm_up(plan, scratch, stop, &mut measured.lanes));
+    let (mut runners, mut made) = (Vec::new(), 0);
+    let (done, spent) = time(|| warm_up(plan, scratch, stop, &mut runners));
     let left = plan.budget.saturating_sub(spent);
-    let done = done.and_then(|()| rounds(left, stop, &mut measured));
-    measured.ended = done.err();
-    measured
+    let done = done.and_then(|()| rounds(left, stop, &mut runners, &mut made));
+    let lanes = runners.into_iter().map(|runner| runner.lane).collect();
+    Measured { lanes, rounds: made, ended: done.err() }
 }
 
 /// Prepares all strategies and lets each run a few times.
@@ -76,7 +81,7 @@ fn warm_up(
     plan: &Plan,
     scratch: &Scratch,
     stop: &Stop,
-    lanes: &mut Vec<Lane>,
+    runners: &mut Vec<Runner>,
 ) -> Result<(), Ended> {
     for (n, &(known, size)) in plan.cases.iter().enumerate() {
         let failed = |e| Ended::Failed(known.name, size, e);
@@ -84,12 +89,13 @@ fn warm_up(
         let site = Site { dir, size, batch: plan.batch, threads: plan.threads };
         let strategy = known.at(&site);
         let (figures, not_there) = (Figures::new(), None);
-        let mut lane = Lane { known, site, figures, not_there, strategy, run_ns: 1 };
-        match lane.begin(stop) {
-            Err(e) if is_not_there(&e) => lane.not_there = Some(e),
+        let lane = Lane { known, site, figures, not_there };
+        let mut runner = Runner { lane, strategy, run_ns: 1 };
+        match runner.begin(stop) {
+            Err(e) if is_not_there(&e) => runner.lane.not_there = Some(e),
             begun => begun.map_err(failed)?,
         }
-        lanes.push(lane);
+        runners.push(runner);
         if stop.asked() {
             return Err(Ended::Interrupted);
         }
@@ -97,48 +103,54 @@ fn warm_up(
     Ok(())
 }
 
-fn rounds(budget: Duration, stop: &Stop, measured: &mut Measured) -> Result<(), Ended> {
+/// Makes rounds, and counts those that are whole.
+fn rounds(
+    budget: Duration,
+    stop: &Stop,
+    runners: &mut [Runner],
+    made: &mut u32,
+) -> Result<(), Ended> {
     let mut rng = fastrand::Rng::with_seed(SEED);
     let mut heart = Heartbeat::new();
     let mut left = nanoseconds(budget);
-    while measured.rounds < ROUNDS && (left > 0 || measured.rounds == 0) {
-        let mut turns = shares(&measured.lanes, left / u64::from(ROUNDS - measured.rounds));
+    while *made < ROUNDS && (left > 0 || *made == 0) {
+        let mut turns = shares(runners, left / u64::from(ROUNDS - *made));
         rng.shuffle(&mut turns);
-        for (lane, runs) in turns {
-            let Some(lane) = measured.lanes.get_mut(lane) else { continue };
-            let (done, took) = time(|| lane.turn(runs, stop));
+        for (runner, runs) in turns {
+            let Some(runner) = runners.get_mut(runner) else { continue };
+            let (done, took) = time(|| runner.turn(runs, stop));
             left = left.saturating_sub(nanoseconds(took));
-            done.map_err(|e| Ended::Failed(lane.known.name, lane.site.size, e))?;
+            let Lane { known, site, .. } = &runner.lane;
+            done.map_err(|e| Ended::Failed(known.name, site.size, e))?;
             if stop.asked() {
                 return Err(Ended::Interrupted);
             }
-            let rounds = measured.rounds;
-            heart.beat(|_| format!("{rounds} of {ROUNDS} rounds"));
+            heart.beat(|_| format!("{made} of {ROUNDS} rounds"));
         }
-        measured.rounds += 1;
+        *made += 1;
     }
     Ok(())
 }
 
 /// How often each lane runs in a round that takes so many nanoseconds. What a lane does not need, since it may only run
 /// so often, is for the others.
-fn shares(lanes: &[Lane], round_ns: u64) -> Vec<(usize, u64)> {
-    let there = lanes.iter().enumerate().filter(|(_, lane)| lane.not_there.is_none());
-    let mut needs: Vec<_> = there.map(|(n, lane)| (lane.most_ns(), n, lane.run_ns)).collect();
+fn shares(runners: &[Runner], round_ns: u64) -> Vec<(usize, u64)> {
+    let there = runners.iter().enumerate().filter(|(_, runner)| runner.lane.not_there.is_none());
+    let mut needs: Vec<_> = there.map(|(n, runner)| (runner.most_ns(), n, runner.run_ns)).collect();
     needs.sort_unstable();
     let mut left = round_ns;
     let mut others = needs.len() as u64;
     let mut shares = Vec::new();
-    for (most_ns, lane, run_ns) in needs {
+    for (most_ns, runner, run_ns) in needs {
         let share = most_ns.min(left / others.max(1));
         left = left.saturating_sub(share);
         others -= 1;
-        shares.push((lane, (share / run_ns).max(1)));
+        shares.push((runner, (share / run_ns).max(1)));
     }
     shares
 }
 
-impl Lane {
+impl Runner {
     fn begin(&mut self, stop: &Stop) -> io::Result<()> {
         self.strategy.prepare()?;
         // Once without looking: what is made at the first run is made.
@@ -149,7 +161,7 @@ impl Lane {
     /// A turn that counts.
     fn turn(&mut self, runs: u64, stop: &Stop) -> io::Result<()> {
         let samples = self.burst(runs, stop)?;
-        self.figures.add(&samples);
+        self.lane.figures.add(&samples);
         Ok(())
     }
 
@@ -167,7 +179,7 @@ impl Lane {
     }
 
     fn most_ns(&self) -> u64 {
-        self.known.most_runs(&self.site).saturating_mul(self.run_ns)
+        self.lane.known.most_runs(&self.lane.site).saturating_mul(self.run_ns)
     }
 }
 
@@ -195,21 +207,22 @@ mod tests {
     use super::*;
     use crate::bench::strategies::named;
 
-    fn lane(name: &str, run_ns: u64) -> Lane {
+    fn runner(name: &str, run_ns: u64) -> Runner {
         let known = *named(name).unwrap();
         let site = Site { dir: "/nowhere".into(), size: 4096, batch: 1, threads: 1 };
         let strategy = known.at(&site);
-        Lane { known, site, figures: Figures::new(), not_there: None, strategy, run_ns }
+        let lane = Lane { known, site, figures: Figures::new(), not_there: None };
+        Runner { lane, strategy, run_ns }
     }
 
     #[test]
     fn turns_are_equally_long_and_what_one_does_not_need_is_for_the_others() {
-        let lanes = [
-            lane("append/none", 1_000),
-            lane("append/fsync", 1_000_000),
-            lane("append/fdatasync", 500_000),
+        let runners = [
+            runner("append/none", 1_000),
+            runner("append/fsync", 1_000_000),
+            runner("append/fdatasync", 500_000),
         ];
-        let mut shares = shares(&lanes, 205_000_000);
+        let mut shares = shares(&runners, 205_000_000);
         shares.sort_unstable();
         // 5000 runs of 1 us are all that the first may make.
         assert_eq!(shares, [(0, 5000), (1, 100), (2, 200)]);
@@ -217,9 +230,9 @@ mod tests {
 
     #[test]
     fn each_lane_runs_at_least_once_and_those_that_are_not_there_never() {
-        let mut lanes = [lane("append/none", 1_000_000), lane("append/io_uring", 1_000)];
-        lanes[1].not_there = Some(io::Error::from(io::ErrorKind::Unsupported));
-        assert_eq!(shares(&lanes, 0), [(0, 1)]);
+        let mut runners = [runner("append/none", 1_000_000), runner("append/io_uring", 1_000)];
+        runners[1].lane.not_there = Some(io::Error::from(io::ErrorKind::Unsupported));
+        assert_eq!(shares(&runners, 0), [(0, 1)]);
     }
 
     fn plan(budget: Duration) -> Plan {

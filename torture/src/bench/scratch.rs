@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -14,6 +15,10 @@ use crate::exit::Failure;
 
 /// How the names of such directories begin.
 pub const PREFIX: &str = ".plugpull-bench-";
+
+/// How often the removal is tried again, and after which pause.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Scratch space, removed on drop.
 pub struct Scratch(TempDir);
@@ -40,6 +45,21 @@ impl Scratch {
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir)?;
         open_dir(dir)?.sync_all()?;
         Ok(Self(made))
+    }
+
+    /// Removes all of it. On NFS and FUSE a removed file that was open is there under another name until the server
+    /// knows of its close, which is waited for.
+    pub fn remove(self) -> io::Result<()> {
+        let path = self.0.keep();
+        let mut removed = fs::remove_dir_all(&path);
+        for _ in 0..TRIES {
+            if !removed.as_ref().is_err_and(|e| e.kind() == ErrorKind::DirectoryNotEmpty) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            removed = fs::remove_dir_all(&path);
+        }
+        removed.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
     }
 
     /// A new directory for one strategy, durable.

@@ -44,7 +44,7 @@ impl Mounted {
 
     /// Where its files really are.
     pub fn kind(&self) -> Kind {
-        const NETWORK: [&str; 14] = [
+        const NETWORK: [&str; 25] = [
             "nfs",
             "nfs4",
             "cifs",
@@ -59,6 +59,18 @@ impl Mounted {
             "ocfs2",
             "gfs2",
             "beegfs",
+            // Programs that stand for a server.
+            "fuse.sshfs",
+            "fuse.glusterfs",
+            "fuse.ceph",
+            "fuse.ceph-fuse",
+            "fuse.s3fs",
+            "fuse.rclone",
+            "fuse.gcsfuse",
+            "fuse.juicefs",
+            "fuse.davfs",
+            "fuse.curlftpfs",
+            "fuse.seaweedfs",
         ];
         match self.kind.as_str() {
             "tmpfs" | "ramfs" | "devtmpfs" | "hugetlbfs" => Kind::Memory,
@@ -138,7 +150,7 @@ mod tests {
             (at("/dev/shm/x").kind(), at("/dev/shm/x").kind),
             (Kind::Memory, "tmpfs".into())
         );
-        assert_eq!(at("/data/my disk/x").kind(), Kind::Fuse);
+        assert_eq!(at("/data/my disk/x").kind(), Kind::Network);
         assert_eq!(at("/datax").point, "/");
         let data = at("/data");
         assert_eq!(
@@ -151,6 +163,8 @@ mod tests {
     fn a_server_is_told_from_a_disk() {
         let nfs = parse("40 27 0:30 / /data rw shared:1 - nfs4 host:/x rw").unwrap();
         assert_eq!((nfs.kind(), nfs.source.as_str()), (Kind::Network, "host:/x"));
+        let ntfs = parse("43 27 0:33 / /win rw - fuse.ntfs-3g /dev/sdb1 rw").unwrap();
+        assert_eq!(ntfs.kind(), Kind::Fuse);
         assert_eq!(parse("no mount"), None);
     }
 }
