@@ -9,7 +9,8 @@
 //! CI takes a part, by these rules: one seed; not the inside of long runs of one kind of call; of the
 //! errnos EIO at every call, the other five in turn; crash states of tier 1, and of a trace the first
 //! [`STATES`] under each model, which are those next to barriers and Marks. With `PLUGPULL_CASES=n` it
-//! is n seeds, all calls, all errnos, and [`MORE_STATES`].
+//! is n seeds, all calls, all errnos, and [`MORE_STATES`]. Of two operations at the same time CI takes some kinds, each
+//! beside itself, and `PLUGPULL_CASES` every pair, by the same rules.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -21,11 +22,17 @@ use faultfs::{
     Model, Pattern, PersistOrder, Trace, Watched,
 };
 use plugpull::explore::{Bounds, Tier, explore};
-use plugpull::subject::{Recorded, Run, Workload, check};
+use plugpull::subject::{ALL_PAIRS, Recorded, Run, Workload, check};
 use plugpull_store::{Layout, ObjectId};
 
 use super::{check_after, files};
 use crate::taps::{Recorder, Seen, worth_a_failure};
+
+/// Kinds of operations, of which the workload `pairs` has any two in three ways.
+const KINDS: u64 = (ALL_PAIRS / 3).isqrt();
+
+/// CI takes one of so many kinds.
+const SOME: u64 = 3;
 
 /// About how many operations.
 const SIZE: usize = 2;
@@ -76,6 +83,8 @@ fn is_write(kind: CallKind) -> bool {
 /// A run, what it is without any fault, and what the faults did to it so far.
 struct Trials {
     run: Run,
+    /// Whether nothing is left out that can be looked at.
+    thorough: bool,
     clean: Recorded,
     calls: Vec<Seen>,
     /// Temps that were there at the start.
@@ -99,13 +108,14 @@ struct Trial {
 }
 
 impl Trials {
-    fn of(workload: Workload, seed: u64) -> Self {
+    fn of(workload: Workload, seed: u64, thorough: bool) -> Self {
         let run = Run::new(workload, seed, SIZE);
         let recorder = Arc::new(Recorder::default());
         let clean = run.record_over(&|disk| Watched::new(disk, Arc::clone(&recorder)));
         let temps = temps(&clean.trace.start);
         let (calls, digests) = (recorder.take(), BTreeSet::new());
-        Self { run, clean, calls, temps, digests, runs: 0, told: 0, states: 0, cut_short: 0 }
+        let (runs, told, states, cut_short) = (0, 0, 0, 0);
+        Self { run, thorough, clean, calls, temps, digests, runs, told, states, cut_short }
     }
 
     fn kinds(&self) -> Vec<CallKind> {
@@ -114,7 +124,7 @@ impl Trials {
 
     /// The calls to try.
     fn worth(&self) -> Vec<usize> {
-        if full().is_some() {
+        if self.thorough {
             return (0..self.calls.len()).collect();
         }
         let worth = worth_a_failure(&self.kinds()).into_iter();
@@ -124,12 +134,12 @@ impl Trials {
     fn errnos(&mut self) {
         for (turn, call) in self.worth().into_iter().enumerate() {
             let in_turn = [ERRNOS[turn % ERRNOS.len()]];
-            let others = if full().is_some() { &ERRNOS[..] } else { &in_turn };
+            let others = if self.thorough { &ERRNOS[..] } else { &in_turn };
             for errno in others.iter().chain([&Errno::Eio]) {
                 let rule = FaultRule::new(Fault::Errno(*errno)).when(nth(call));
                 self.try_one(&Trial { rule, call, models: MODELS.to_vec(), for_ever: false });
             }
-            if full().is_some() || turn % FOR_EVER == 0 {
+            if self.thorough || turn % FOR_EVER == 0 {
                 let rule = FaultRule::new(Fault::Errno(Errno::Eio)).when(from(call));
                 self.try_one(&Trial { rule, call, models: MODELS.to_vec(), for_ever: true });
             }
@@ -205,7 +215,7 @@ impl Trials {
         let events = recorded.trace.events.iter().zip(&self.clean.trace.events);
         let same = events.take_while(|(one, other)| one == other).count();
         let order = PersistOrder::new(&recorded.trace, Model::preset(model).unwrap());
-        let mut left = if full().is_some() { MORE_STATES } else { STATES };
+        let mut left = if self.thorough { MORE_STATES } else { STATES };
         let tier = if recorded.trace.events.len() > LONG { Tier::T0 } else { Tier::T1 };
         let _coverage = explore(&order, Bounds::of(tier), &mut |state| {
             if (state.window.point() as usize) <= same {
@@ -261,24 +271,43 @@ fn digest(trace: &Trace) -> ObjectId {
     ObjectId::of(&trace.write_to(Vec::new()).unwrap())
 }
 
-fn at_every_call(workload: Workload) {
+/// Tries all faults at the runs of these seeds. Returns how many were told by an error, and how many crash
+/// states were looked at.
+fn at_every_call(workload: Workload, seed: u64, thorough: bool) -> (u64, u64) {
+    let begun = std::time::Instant::now();
+    let mut trials = Trials::of(workload, seed, thorough);
+    assert_eq!(failed(&trials.clean.trace), 0, "the run without faults");
+    trials.errnos();
+    trials.short_writes();
+    trials.failed_syncs();
+    let Trials { calls, runs, told, digests, states, cut_short, .. } = trials;
+    println!(
+        "{} seed {seed}: {} calls, {runs} faults, {told} of them told by an error, {} traces, \
+         {states} crash states, {cut_short} searches cut short, {:?}",
+        workload.name(),
+        calls.len(),
+        digests.len(),
+        begun.elapsed()
+    );
+    (told, states)
+}
+
+fn at_all_calls(workload: Workload) {
     for seed in 0..full().unwrap_or(1) {
-        let begun = std::time::Instant::now();
-        let mut trials = Trials::of(workload, seed);
-        assert_eq!(failed(&trials.clean.trace), 0, "the run without faults");
-        trials.errnos();
-        trials.short_writes();
-        trials.failed_syncs();
-        let Trials { calls, runs, told, digests, states, cut_short, .. } = trials;
-        println!(
-            "{} seed {seed}: {} calls, {runs} faults, {told} of them told by an error, {} traces, \
-             {states} crash states, {cut_short} searches cut short, {:?}",
-            workload.name(),
-            calls.len(),
-            digests.len(),
-            begun.elapsed()
-        );
+        let (told, states) = at_every_call(workload, seed, full().is_some());
         assert!(told > 20 && states > 100, "the faults did nothing");
+    }
+}
+
+/// Two operations at the same time, of which one finds a call failing: neither may take harm by it.
+#[test]
+fn two_of_any_kinds() {
+    // Seeds count through the second kind first: so many kinds, each beside itself, or every pair.
+    let each = if full().is_some() { 1 } else { SOME * (KINDS + 1) };
+    let pairs = (0..KINDS * KINDS).filter(|seed| seed % each == 0);
+    for seed in pairs {
+        let (told, states) = at_every_call(Workload::Pairs, seed, false);
+        assert!(told > 5 && states > 20, "the faults did nothing");
     }
 }
 
@@ -288,13 +317,13 @@ macro_rules! workloads {
         $(
             #[test]
             fn $name() {
-                at_every_call(Workload::$workload);
+                at_all_calls(Workload::$workload);
             }
         )*
 
         /// A process that is killed at a call has its fault already. And when one of two opens cannot
         /// make the removal of a temp durable, the other one does not see that: the temp may come back,
-        /// for the next open to remove.
+        /// for the next open to remove. Pairs have a test of their own.
         #[test]
         fn no_other_workload_is_left_out() {
             let after_kill = [
@@ -303,7 +332,7 @@ macro_rules! workloads {
                 Workload::Raise,
                 Workload::PacksAfterKill,
             ];
-            let left_out = [&after_kill[..], &[Workload::OpenRace]].concat();
+            let left_out = [&after_kill[..], &[Workload::OpenRace, Workload::Pairs]].concat();
             let mut all = Workload::ALL.to_vec();
             all.retain(|workload| !left_out.contains(workload));
             assert_eq!([$(Workload::$workload),*], all[..]);
@@ -332,5 +361,4 @@ workloads! {
     an_operation_log: OpLog,
     settings: Config,
     checkouts_and_ends_of_merges: Operations,
-    two_of_any_kinds: Pairs,
 }
