@@ -121,9 +121,9 @@ impl<F: Fs> Store<F> {
 
     /// Says that the log was taken into account up to record `covers`; what comes of it is `summary`.
     ///
-    /// Whoever takes an earlier summary over must have read a log that still followed it: where
-    /// [`Log::base`](crate::Log::base) is beyond that checkpoint's `covers`, somebody else has covered and
-    /// compacted more, and what he said of that is not in it.
+    /// Whoever takes an earlier summary over reads it with the records that follow it, as one
+    /// [`Log`](crate::Log): between two calls somebody else may cover and compact more, and what he said of that
+    /// would be lost.
     pub fn checkpoint_log(&self, covers: u64, summary: &str) -> Result<(Checkpoint, Receipt)> {
         let _lock = self.lock_log(LockMode::Exclusive)?;
         let reached = if self.has(Bug::CheckpointBeforeRecords) {
@@ -179,7 +179,7 @@ impl<F: Fs> Store<F> {
         Ok(checkpoint.covers - log.base)
     }
 
-    /// The records behind `since` that are kept. Records of others that are not durable yet are among
+    /// The records behind `since` that are kept, and the checkpoint at the same moment. Records of others that are not durable yet are among
     /// them, as with all that is read.
     pub fn log(&self, since: u64) -> Result<Log> {
         let _lock = self.lock_log(LockMode::Shared)?;

@@ -15,6 +15,8 @@ use crate::sealed::read_sealed;
 pub struct Log {
     /// Up to which record the log was compacted: these are gone.
     pub base: u64,
+    /// The last checkpoint at that moment: what it does not cover is among the records that are kept.
+    pub checkpoint: Option<Checkpoint>,
     /// The records that were asked for, in order.
     pub records: Vec<LogRecord>,
     /// Bytes at the end of a record that was never acknowledged; the next open cuts them off.
@@ -77,14 +79,15 @@ pub(crate) fn read_log<F: Fs>(fs: &F, layout: &Layout, since: u64) -> Result<Log
             format!("it begins behind record {base}, and the checkpoint covers {covered}");
         return Err(corrupt(problem));
     }
-    let from = checkpoint.filter(|checkpoint| checkpoint.base == base);
-    let (start, last) = match &from {
+    let from = checkpoint.as_ref().filter(|checkpoint| checkpoint.base == base);
+    let (start, last) = match from {
         Some(checkpoint) if since >= checkpoint.covers => (checkpoint.bytes, checkpoint.covers),
         _ => (HEADER_LEN as u64, base),
     };
     let bytes = read_from(&file, layout, start)?;
     let mut lines = lines(&bytes, Place { base, at: start }, last).map_err(corrupt)?;
-    let log = Log { base, records: std::mem::take(&mut lines.records), torn: lines.torn as u64 };
+    let (records, torn) = (std::mem::take(&mut lines.records), lines.torn as u64);
+    let log = Log { base, checkpoint: checkpoint.clone(), records, torn };
     let there = file.metadata().at("stat", &path)?.len;
     let known = |checkpoint: &Checkpoint| {
         if start == checkpoint.bytes {
@@ -93,7 +96,7 @@ pub(crate) fn read_log<F: Fs>(fs: &F, layout: &Layout, since: u64) -> Result<Log
             log.end_of(checkpoint.covers) == Some(checkpoint.bytes)
         }
     };
-    if from.is_some_and(|checkpoint| !known(&checkpoint)) {
+    if from.is_some_and(|checkpoint| !known(checkpoint)) {
         return Err(corrupt(format!(
             "it lacks records that the checkpoint covers, up to {covered}"
         )));

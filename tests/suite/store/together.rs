@@ -190,6 +190,7 @@ fn a_log_is_read_from_its_checkpoint_on_and_compacted_up_to_it() {
     }
     assert!(store.checkpoint_log(4, "").is_err(), "there is no record 4");
     let (checkpoint, _) = store.checkpoint_log(2, "two of them").unwrap();
+    assert_eq!(store.log(0).unwrap().checkpoint.as_ref(), Some(&checkpoint));
     assert_eq!(store.log_checkpoint().unwrap(), Some(checkpoint));
     assert_eq!(texts(&store, 2), ["three"]);
     assert_eq!(texts(&store, 0).len(), 3);

@@ -168,13 +168,9 @@ fn log<F: Fs>(store: &Store<F>, work: Work) -> Result<()> {
     if !work.n.is_multiple_of(CHECKPOINT) {
         return Ok(());
     }
-    let checkpoint = store.log_checkpoint()?;
     let log = store.log(0)?;
-    if checkpoint.as_ref().map_or(0, |found| found.covers) < log.base {
-        // Another writer has covered and compacted more meanwhile: what it said of that is not known here.
-        return Ok(());
-    }
-    let mut last = checkpoint.map_or_else(BTreeMap::new, |found| last_of_sessions(&found.summary));
+    let summary = log.checkpoint.map(|checkpoint| checkpoint.summary).unwrap_or_default();
+    let mut last = last_of_sessions(&summary);
     for record in &log.records {
         last.insert(record.session.clone(), record.text.clone());
     }

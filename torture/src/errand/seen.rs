@@ -103,12 +103,8 @@ fn logged(store: &Store, slot: u32) -> Result<Seen> {
     let session = session(slot);
     let log = store.log(0)?;
     let last = log.records.into_iter().rev().find(|record| record.session == session);
-    let text = if let Some(record) = last {
-        Some(record.text)
-    } else {
-        let checkpoint = store.log_checkpoint()?;
-        checkpoint.and_then(|found| last_of_sessions(&found.summary).remove(&session))
-    };
+    let covered = || last_of_sessions(&log.checkpoint?.summary).remove(&session);
+    let text = last.map(|record| record.text).or_else(covered);
     Ok(text.map(|text| said(text.as_bytes())).transpose())
 }
 

@@ -173,12 +173,12 @@ pub(super) fn oplog(out: &mut dyn Write, store: &Store, args: &OplogArgs) -> Res
     if args.append.is_some() || args.checkpoint.is_some() || args.compact {
         return Ok(());
     }
-    let checkpoint = store.log_checkpoint()?;
-    if let Some(checkpoint) = &checkpoint {
+    let log = store.log(0)?;
+    if let Some(checkpoint) = &log.checkpoint {
         writeln!(out, "checkpoint {}: {}", checkpoint.covers, checkpoint.summary)?;
     }
-    let since = checkpoint.filter(|_| !args.all).map_or(0, |checkpoint| checkpoint.covers);
-    for record in store.log(since)?.records {
+    let covered = log.checkpoint.filter(|_| !args.all).map_or(0, |checkpoint| checkpoint.covers);
+    for record in log.records.into_iter().filter(|record| record.seq > covered) {
         let time = rfc3339(record.time);
         writeln!(out, "{} {time} {} {}", record.seq, record.session, record.text)?;
     }
