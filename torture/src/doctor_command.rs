@@ -10,6 +10,7 @@ use std::path::Path;
 use faultfs::{Probe, probe};
 use serde_json::json;
 
+use crate::check::{NoProgram, look_up};
 use crate::cli::{DoctorArgs, MessageFormat};
 use crate::exit::{Exit, Failure};
 use crate::hand::{Listed, left_behind};
@@ -172,21 +173,24 @@ fn fusermount(namespace: Namespace, probe: &Probe) -> Finding {
 
 /// A program of a built-in checker; who does not use that checker does not need it.
 fn program(name: &'static str) -> Finding {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
-    match found {
-        Some(path) => Finding {
+    let lacking = |why: String, mend: String| {
+        let seen = format!("{why}; the checker `{}` needs it", name.trim_end_matches('3'));
+        Finding { what: name, state: State::Lacking, seen, mend: vec![mend] }
+    };
+    match look_up(name.as_ref()) {
+        Ok(path) => Finding {
             what: name,
             state: State::Good,
             seen: path.display().to_string(),
             mend: Vec::new(),
         },
-        None => Finding {
-            what: name,
-            state: State::Lacking,
-            seen: format!("not in PATH; the checker `{}` needs it", name.trim_end_matches('3')),
-            mend: vec![format!("sudo apt-get install {name}")],
-        },
+        Err(NoProgram::NotFound) => {
+            lacking("not in PATH".to_owned(), format!("sudo apt-get install {name}"))
+        }
+        Err(NoProgram::NotExecutable(path)) => {
+            let path = path.display();
+            lacking(format!("{path} is not executable"), format!("chmod +x {path}"))
+        }
     }
 }
 

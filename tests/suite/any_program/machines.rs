@@ -6,10 +6,11 @@ use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{Gid, Uid, chdir, chroot};
+use tempfile::TempDir;
 
 use super::{CAREFUL, CARELESS, Case, JSON, PROMISED, lines};
 use crate::machine::{NOBODY, Nobody, bring_fuse, not_measured, set_mode};
-use crate::program::Ended;
+use crate::program::{Ended, command};
 
 /// The mode with which everybody may use it.
 const OPEN: u32 = 0o666;
@@ -79,6 +80,19 @@ fn the_doctor_finds_nothing_missing_for_a_user_without_rights() {
         assert_eq!(doctor.code, Some(0), "{doctor:#?}");
         assert!(doctor.out.contains("each write is recorded as it was made"), "{}", doctor.out);
     });
+}
+
+/// The doctor once called a program good that nobody had made executable, which a check refuses.
+#[test]
+fn the_doctor_tells_programs_that_a_check_would_refuse() {
+    let bin = TempDir::new().unwrap();
+    let plain = bin.path().join("sqlite3");
+    fs::write(&plain, "").unwrap();
+    let doctor: Ended = command(["doctor"]).env("PATH", bin.path()).output().unwrap().into();
+    let mend = format!("chmod +x {}", plain.display());
+    for part in ["sqlite3 is not executable", &mend, "apt-get install git"] {
+        assert!(doctor.out.contains(part), "{part}: {}", doctor.out);
+    }
 }
 
 #[test]

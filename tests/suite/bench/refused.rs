@@ -130,7 +130,7 @@ fn on_fuse_it_says_that_the_figures_are_of_that_file_system() {
 struct Sshfs {
     mount: TempDir,
     programs: [Child; 2],
-    _served: TempDir,
+    _files: TempDir,
 }
 
 impl Sshfs {
@@ -139,14 +139,14 @@ impl Sshfs {
         if !may_mount() {
             return None;
         }
-        let [served, mount] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+        let [files, mount] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
         let (ours, theirs) = UnixStream::pair().unwrap();
         let start = |program: &str, args: &[&str], end: UnixStream| {
             let input = OwnedFd::from(end.try_clone().unwrap());
             let mut command = Command::new(program);
             command.args(args).stdin(input).stdout(OwnedFd::from(end)).stderr(Stdio::null()).spawn()
         };
-        let remote = format!(":{}", served.path().display());
+        let remote = format!(":{}", files.path().display());
         let at = mount.path().to_str().unwrap();
         let client = start("sshfs", &["-f", "-o", "passive", &remote, at], ours);
         let server = start(SERVER, &[], theirs);
@@ -156,7 +156,7 @@ impl Sshfs {
             );
         };
         await_mount(mount.path());
-        Some(Self { mount, programs: [client, server], _served: served })
+        Some(Self { mount, programs: [client, server], _files: files })
     }
 }
 

@@ -26,7 +26,7 @@ mod tree_tests;
 mod versions;
 mod worker;
 
-pub(crate) use checkers::Ask;
+pub(crate) use checkers::{Ask, NoProgram, look_up};
 pub use checkers::{Builtin, Checker, CheckerError, Prepared};
 pub(crate) use judge::judge_closure;
 pub use judge::{Verdict, Violation, judge};

@@ -163,8 +163,8 @@ mod tests {
     fn a_server_is_told_from_a_disk() {
         let nfs = parse("40 27 0:30 / /data rw shared:1 - nfs4 host:/x rw").unwrap();
         assert_eq!((nfs.kind(), nfs.source.as_str()), (Kind::Network, "host:/x"));
-        let ntfs = parse("43 27 0:33 / /win rw - fuse.ntfs-3g /dev/sdb1 rw").unwrap();
-        assert_eq!(ntfs.kind(), Kind::Fuse);
+        let windows = parse("43 27 0:33 / /win rw - fuse.ntfs-3g /dev/sdb1 rw").unwrap();
+        assert_eq!(windows.kind(), Kind::Fuse);
         assert_eq!(parse("no mount"), None);
     }
 }

@@ -25,6 +25,7 @@ use super::judge::Verdict;
 use super::spawn::Spawner;
 
 pub(crate) use closure::Ask;
+pub(crate) use program::{NoProgram, look_up};
 
 /// What looks at a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
