@@ -172,7 +172,7 @@ impl Step {
     /// Drops what will never have a name again.
     pub(crate) fn bury(&self, image: &mut DiskImage) {
         for inode in &self.dead {
-            if image.names(*inode).next().is_none() && *inode != DiskImage::ROOT {
+            if image.names(*inode).next().is_none() {
                 image.forget(*inode);
             }
         }

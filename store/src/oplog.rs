@@ -179,8 +179,8 @@ impl<F: Fs> Store<F> {
         Ok(checkpoint.covers - log.base)
     }
 
-    /// The records behind `since` that are kept, and the checkpoint at the same moment. Records of others that are not durable yet are among
-    /// them, as with all that is read.
+    /// The records behind `since` that are kept, and the checkpoint at the same moment. Records of others
+    /// that are not durable yet are among them, as with all that is read.
     pub fn log(&self, since: u64) -> Result<Log> {
         let _lock = self.lock_log(LockMode::Shared)?;
         read_log(self.fs(), self.layout(), since)

@@ -87,7 +87,7 @@ pub(crate) fn read_log<F: Fs>(fs: &F, layout: &Layout, since: u64) -> Result<Log
     let bytes = read_from(&file, layout, start)?;
     let mut lines = lines(&bytes, Place { base, at: start }, last).map_err(corrupt)?;
     let (records, torn) = (std::mem::take(&mut lines.records), lines.torn as u64);
-    let log = Log { base, checkpoint: checkpoint.clone(), records, torn };
+    let log = Log { base, records, torn, ..Log::default() };
     let there = file.metadata().at("stat", &path)?.len;
     let known = |checkpoint: &Checkpoint| {
         if start == checkpoint.bytes {
@@ -102,7 +102,7 @@ pub(crate) fn read_log<F: Fs>(fs: &F, layout: &Layout, since: u64) -> Result<Log
         )));
     }
     let records = log.records.into_iter().filter(|record| record.seq > since).collect();
-    Ok(Log { records, ..log })
+    Ok(Log { checkpoint, records, ..log })
 }
 
 /// The end of an open log, and how many bytes stand behind it that are no record.

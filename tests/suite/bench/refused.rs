@@ -8,13 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{FEW, bench, is_empty, result};
 use crate::machine::{Nobody, Tmpfs, may_mount, not_measured, open_to_all};
-use crate::program::{Ended, PLUGPULL, plugpull};
+use crate::program::{Ended, PLUGPULL, plugpull, send};
 
 #[test]
 fn a_request_that_makes_no_sense_is_refused_with_its_remedy() {
@@ -104,7 +103,7 @@ impl Fuse {
 
 impl Drop for Fuse {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
+        send(&self.0, Signal::SIGTERM);
         let _ = self.0.wait();
     }
 }
@@ -164,7 +163,7 @@ impl Drop for Sshfs {
     fn drop(&mut self) {
         for program in &mut self.programs {
             // The client unmounts, and the server ends with the connection.
-            let _ = kill(Pid::from_raw(program.id().cast_signed()), Signal::SIGTERM);
+            send(program, Signal::SIGTERM);
             let _ = program.wait();
         }
     }

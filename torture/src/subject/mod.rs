@@ -43,7 +43,7 @@ pub use check::{Checked, check};
 pub use expected::Expected;
 pub use further::check_further;
 pub use marks::Mark;
-pub use pairs::ALL_PAIRS;
+pub use pairs::{ALL_PAIRS, PAIRS};
 pub use record::{Recorded, Run};
 pub use workload::Workload;
 

@@ -75,7 +75,7 @@ const KINDS: [Kind; 28] = [
 ];
 
 /// So many pairs; the seed counts through them first.
-const PAIRS: u64 = (KINDS.len() * KINDS.len()) as u64;
+pub const PAIRS: u64 = (KINDS.len() * KINDS.len()) as u64;
 
 /// In so many ways the two come together.
 const WAYS: u64 = 3;
