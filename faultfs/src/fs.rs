@@ -94,13 +94,6 @@ pub trait Fs: Send + Sync {
     fn turns(&self) -> Option<&dyn PassTurn> {
         None
     }
-
-    /// Whether barriers that are waited for by several threads at once take less time than one after the
-    /// other, as where a disk serves them together. Nobody who watches, plans or replays the calls
-    /// says so: there they have an order.
-    fn overlaps(&self) -> bool {
-        false
-    }
 }
 
 /// Threads that take turns.

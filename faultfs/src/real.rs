@@ -150,10 +150,6 @@ impl Fs for RealFs {
         SystemTime::now()
     }
 
-    fn overlaps(&self) -> bool {
-        true
-    }
-
     fn nonce(&self) -> u64 {
         let count = NONCE.fetch_add(1, Ordering::Relaxed);
         (u64::from(std::process::id()) << 32) | u64::from(count)

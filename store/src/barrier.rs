@@ -68,11 +68,11 @@ barriers! {
         "a branch is back although its deletion was acknowledged";
     GroupFile, "group-file", "group/draft.rs sync",
         "an object of a shared batch has its name and not its bytes";
-    GroupBlobs, "group-blobs", "group/batch.rs sync_dirs",
+    GroupBlobs, "group-blobs", "group/objects.rs sync_dirs",
         "a durable snapshot of a shared batch names a blob that is gone";
-    GroupSnapshots, "group-snapshots", "group/batch.rs sync_dirs",
+    GroupSnapshots, "group-snapshots", "group/objects.rs sync_dirs",
         "a durable commit of a shared batch names a snapshot that is gone";
-    GroupCommits, "group-commits", "group/batch.rs sync_dirs",
+    GroupCommits, "group-commits", "group/objects.rs sync_dirs",
         "a durable branch leads to a commit of a shared batch that is gone";
     GroupTipFile, "group-tip-file", "group/draft.rs sync",
         "a branch that a shared batch moved is empty or torn";

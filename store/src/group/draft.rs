@@ -1,7 +1,7 @@
 //! A commit before its barriers: what one writer writes by itself, beside the others.
 //!
 //! All temps are there, with their bytes and modes, and these are waited for here. Names and their barriers
-//! are missing; not for those: see `batch`.
+//! are missing; not for those: see `objects` and `batch`.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,83 +27,78 @@ use crate::temp::{Loose, Temp};
 
 /// The order in which the objects of a commit get their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(super) enum Stage {
     Blobs,
     Snapshots,
     Commits,
 }
 
-impl Stage {
-    pub(super) const ALL: [Self; 3] = [Self::Blobs, Self::Snapshots, Self::Commits];
-}
-
-/// One object of a commit; `T` is its temp, in one's own hands or on the way to another thread.
-pub(crate) struct Part<T, H> {
+/// One object of a commit.
+pub(super) struct Part<'f, F: Fs> {
     pub(super) stage: Stage,
     pub(super) id: ObjectId,
     pub(super) path: PathBuf,
-    pub(super) body: Body<T, H>,
+    pub(super) body: Body<'f, F>,
 }
 
-pub(crate) enum Body<T, H> {
+pub(super) enum Body<'f, F: Fs> {
     /// It lacks its name.
-    New(T),
+    New(Temp<'f, F>),
     /// It has it, but perhaps not durably.
-    Named(Arc<H>),
+    Named(Arc<F::File>),
 }
 
-/// A whole commit.
-pub(crate) struct Draft<T, H> {
+/// The end of a commit: the move of its branch. `T` is the branch file that is to be, in one's own hands or on the way to
+/// the thread that leads.
+pub(crate) struct Tip<T> {
     pub(super) branch: Branch,
     pub(super) parent: Option<ObjectId>,
     pub(super) commit: ObjectId,
-    pub(super) parts: Vec<Part<T, H>>,
-    /// The branch file that is to be.
-    pub(super) tip: T,
-    /// What its parts that were there before reached.
+    pub(super) file: T,
+    /// What the barriers of the commit reached so far.
     pub(super) reached: Reached,
 }
 
-/// A draft on its way to the thread that leads.
-pub(crate) type Loosed<F> = Draft<Loose<<F as Fs>::File>, <F as Fs>::File>;
-
-/// A draft in one's own hands.
-pub(super) type Own<'f, F> = Draft<Temp<'f, F>, <F as Fs>::File>;
-
-impl<T, H> Draft<T, H> {
-    fn map<U>(self, mut with: impl FnMut(T) -> U) -> Draft<U, H> {
-        let Self { branch, parent, commit, parts, tip, reached } = self;
-        let part = |part: Part<T, H>| {
-            let Part { stage, id, path, body } = part;
-            let body = match body {
-                Body::New(temp) => Body::New(with(temp)),
-                Body::Named(file) => Body::Named(file),
-            };
-            Part { stage, id, path, body }
-        };
-        let parts = parts.into_iter().map(part).collect();
-        Draft { branch, parent, commit, parts, tip: with(tip), reached }
-    }
+/// A whole commit, in the hands of its writer.
+pub(super) struct Draft<'f, F: Fs> {
+    pub(super) parts: Vec<Part<'f, F>>,
+    pub(super) tip: Tip<Temp<'f, F>>,
 }
 
-impl<F: Fs> Draft<Temp<'_, F>, F::File> {
-    /// To another thread. From here on, nobody but the one that takes it removes the temps.
-    pub(super) fn let_go(self) -> Loosed<F> {
-        self.map(Temp::let_go)
-    }
-
+impl<F: Fs> Draft<'_, F> {
     /// The barriers of the bytes of all its files.
     pub(super) fn sync(&mut self, store: &Store<F>) -> Result<()> {
         for part in &self.parts {
-            self.reached = self.reached.max(part.sync(store)?);
+            self.tip.reached = self.tip.reached.max(part.sync(store)?);
         }
-        let tip = self.tip.sync(Barrier::GroupTipFile, None)?;
-        self.reached = self.reached.max(tip);
+        let tip = self.tip.file.sync(Barrier::GroupTipFile, None)?;
+        self.tip.reached = self.tip.reached.max(tip);
         Ok(())
     }
 }
 
-impl<F: Fs> Part<Temp<'_, F>, F::File> {
+impl<T> Tip<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Tip<U> {
+        let Self { branch, parent, commit, file, reached } = self;
+        Tip { branch, parent, commit, file: with(file), reached }
+    }
+}
+
+impl<F: Fs> Tip<Temp<'_, F>> {
+    /// To another thread. From here on, nobody but the one that takes it removes the temp.
+    pub(super) fn let_go(self) -> Tip<Loose<F::File>> {
+        self.map(Temp::let_go)
+    }
+}
+
+impl<H: FsFile> Tip<Loose<H>> {
+    /// Into one's own hands.
+    pub(super) fn take<F: Fs<File = H>>(self, disk: Disk<'_, F>) -> Tip<Temp<'_, F>> {
+        self.map(|loose| loose.take(disk))
+    }
+}
+
+impl<F: Fs> Part<'_, F> {
     fn sync(&self, store: &Store<F>) -> Result<Reached> {
         match &self.body {
             Body::New(temp) => {
@@ -119,16 +114,9 @@ impl<F: Fs> Part<Temp<'_, F>, F::File> {
     }
 }
 
-impl<H: FsFile> Draft<Loose<H>, H> {
-    /// Into one's own hands.
-    pub(super) fn take<F: Fs<File = H>>(self, disk: Disk<'_, F>) -> Own<'_, F> {
-        self.map(|loose| loose.take(disk))
-    }
-}
-
 impl<F: Fs> Store<F> {
     /// Writes all temps of a commit.
-    pub(super) fn draft(&self, request: &CommitRequest<'_>) -> Result<Own<'_, F>> {
+    pub(super) fn draft(&self, request: &CommitRequest<'_>) -> Result<Draft<'_, F>> {
         let CommitRequest { branch, parent, merged, files, author, message, time } = request;
         // Only an early answer: the branch is looked at again under its lock.
         let current = self.read_branch(branch)?;
@@ -160,10 +148,10 @@ impl<F: Fs> Store<F> {
         let parents = parent.iter().chain(*merged).copied();
         let commit = Commit::new(parents, snapshot, *author, *message, *time);
         let commit = self.text_part(Stage::Commits, &commit, &mut parts)?;
-        let (tip, folders) = self.tip(branch, &commit)?;
+        let (file, folders) = self.tip(branch, &commit)?;
         let reached = reached.max(folders);
         let branch = Branch::clone(branch);
-        Ok(Draft { branch, parent: *parent, commit, parts, tip, reached })
+        Ok(Draft { parts, tip: Tip { branch, parent: *parent, commit, file, reached } })
     }
 
     /// The temp of a branch file, and what the barriers of its folders reached.
@@ -190,7 +178,7 @@ impl<F: Fs> Store<F> {
         &'s self,
         stage: Stage,
         value: &T,
-        parts: &mut Vec<Part<Temp<'s, F>, F::File>>,
+        parts: &mut Vec<Part<'s, F>>,
     ) -> Result<ObjectId> {
         let text = encode(value).map_err(|problem| Error::BadValue { kind: T::KIND, problem })?;
         self.part(stage, &text, parts)
@@ -201,7 +189,7 @@ impl<F: Fs> Store<F> {
         &'s self,
         stage: Stage,
         bytes: &[u8],
-        parts: &mut Vec<Part<Temp<'s, F>, F::File>>,
+        parts: &mut Vec<Part<'s, F>>,
     ) -> Result<ObjectId> {
         let id = ObjectId::of(bytes);
         if parts.iter().any(|part| part.id == id) {

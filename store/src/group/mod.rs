@@ -1,10 +1,9 @@
 //! Group commit: commits of several threads share their barriers.
 //!
-//! A commit is blobs, a snapshot, a commit object and the move of a branch. Each writer writes all of its
-//! temps and waits for their bytes by itself, beside the others; then `core` makes the writers that are there one batch, and
-//! `batch` takes all of it through the same phases together. Nothing is acknowledged before its barriers,
-//! each writer has an answer of its own, and an error of a barrier reaches those whose commit needed
-//! it and nobody else.
+//! A commit is blobs, a snapshot, a commit object and the move of a branch. Each writer makes its objects durable by itself,
+//! beside the others: `draft` writes the files, `objects` names them. Then `core` makes the writers that are there one batch, and `batch`
+//! moves their branches together. Nothing is acknowledged before its barriers, each writer has an answer of its own, and an
+//! error of a barrier reaches those whose commit needed it and nobody else.
 //!
 //! Not for several processes: each has its own batches. Not for commits that build on each other in one
 //! batch: who does not know that the parent is there yet has no parent to name.
@@ -13,7 +12,7 @@ mod batch;
 #[expect(dead_code, reason = "its mistakes are made by tests/suite/group_core only")]
 mod core;
 mod draft;
-mod overlap;
+mod objects;
 pub(crate) mod sync;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -28,10 +27,12 @@ use crate::open::Store;
 use crate::planted::Bug;
 use core::Group;
 pub(crate) use core::Mistake;
-use draft::Loosed;
+use draft::{Stage, Tip};
+
+use crate::temp::Loose;
 
 /// Where the commits of one open store meet.
-pub(crate) type Commits<F> = Group<Loosed<F>, Result<Put>>;
+pub(crate) type Commits<F> = Group<Tip<Loose<<F as Fs>::File>>, Result<Put>>;
 
 /// A whole commit: what it holds, and the branch that it moves.
 #[derive(Clone, Debug)]
@@ -85,16 +86,23 @@ impl<F: Fs> Store<F> {
     /// a garbage collection would not take: read the branch and try again.
     pub fn commit(&self, request: &CommitRequest<'_>) -> Result<Put> {
         let _pin = self.pin()?;
-        let coming = self.commits().announce();
         let mut draft = self.draft(request)?;
         if !self.has(Bug::GroupNamesFirst) {
             draft.sync(self)?;
         }
+        draft.name(self, Stage::Blobs)?;
+        draft.name(self, Stage::Snapshots)?;
+        // One barrier more, and it is there: from here on a leader waits for it.
+        let coming = self.commits().announce();
+        draft.name(self, Stage::Commits)?;
+        if self.has(Bug::GroupNamesFirst) {
+            draft.sync(self)?;
+        }
         let pass = self.fs().turns().map(|turns| move || turns.pass());
         let pass = pass.as_ref().map(|pass| pass as &dyn Fn());
-        let run = &mut |drafts| batch::run(self, drafts);
+        let run = &mut |tips| batch::run(self, tips);
         coming
-            .submit(draft.let_go(), pass, run)
+            .submit(draft.tip.let_go(), pass, run)
             .unwrap_or_else(|| Err(Error::Abandoned { branch: request.branch.to_string() }))
     }
 }

@@ -241,7 +241,7 @@ fn of_bug(bug: Bug) -> Vec<Try> {
                 let fault = Some(for_ever.clone());
                 Try { fault, ..Try::new(Workload::Group, seed, 4) }
             };
-            (1..17).map(run).collect()
+            (1..33).map(run).collect()
         }
         Bug::ImportMovesFirst | Bug::ImportWithoutList => seeds(Workload::Import, 1..5, 4),
         Bug::QuarantineNotSynced | Bug::RepairInPlace | Bug::ExistingTrusted => {

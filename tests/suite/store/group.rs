@@ -89,6 +89,26 @@ fn two_hundred_threads_commit_to_branches_of_their_own() {
 }
 
 #[test]
+fn sixteen_threads_share_the_barriers_of_the_directory_of_branches() {
+    let scratch = Scratch::new();
+    let recorder = Arc::new(Recorder::default());
+    let store = scratch.watched(&recorder, Durability::Strict);
+    recorder.take();
+    let each = 8;
+    at_once(16, |n| {
+        for k in 0..each {
+            commit_until_done(&store, &format!("b{n}"), &k.to_string());
+        }
+    });
+    let heads = store.layout().heads();
+    let calls = recorder.take();
+    let barriers = calls.iter().filter(|call| call.kind == CallKind::SyncDir && call.path == heads);
+    let barriers = barriers.count();
+    assert!(barriers < 16 * each / 2, "{barriers} for {} commits", 16 * each);
+    scratch.assert_clean();
+}
+
+#[test]
 fn threads_that_move_one_branch_lose_no_commit() {
     let scratch = Scratch::new();
     let store = scratch.open();
