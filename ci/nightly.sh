@@ -13,9 +13,10 @@ suite() { told cargo test --quiet --locked --release -p plugpull-tests --test su
 # Exit code 5: nothing was found and not everything was looked at.
 in_part() { "$@" || [ $? -eq 5 ]; }
 
-# Every legal set of every crash point, for thirty runs of each workload, the power cut again in each state's recovery.
-explore() { plugpull explore --store --runs 30 --recrash 1; }
-# Any two kinds of operations, 784 pairs in three ways. Some have too many sets.
+# Every legal set of every crash point, for thirty runs of each workload, the power cut again in each state's recovery. Of the
+# runs of `pairs` some have too many sets.
+explore() { in_part plugpull explore --store --runs 30 --recrash 1; }
+# Any two kinds of operations, 784 pairs in three ways.
 pairs() { in_part plugpull explore --store --workload pairs --seed 0 --runs 2352 --recrash 1; }
 # Larger runs, sampled where there are too many sets. Its budget is meant to end first.
 deep() {
