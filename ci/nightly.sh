@@ -24,7 +24,7 @@ deep() {
 }
 # The making of a store, which has more crash states than can be looked at.
 init() { plugpull explore --store --workload init --tier 1 --recrash 64; }
-torture() { plugpull torture --commits 50000 --kills 2000 --power-cuts 5; }
+torture() { in_part plugpull torture --commits 50000 --kills 2000 --power-cuts 5; }
 # The tables of docs/findings.md are up to date.
 matrix() { tests plugpull-matrix -- --check; }
 # The sample programs, the slow ones too, and their table.
