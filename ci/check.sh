@@ -21,8 +21,8 @@ step cargo run --locked --release -p plugpull -- torture
 step cargo test --locked --workspace
 # Any two kinds of operations at the same time, and one after another that was killed (nightly: all presets).
 step cargo run --locked --release -p plugpull -- explore --store --workload pairs --seed 0 --runs 2352 --model ext4 --model btrfs --tier 1
-# Packs in an S3-compatible service, which the test starts: a feature that the workspace leaves out.
-step cargo test --locked -p plugpull-store --features s3 --test s3
+# Packs in an S3-compatible service, which the tests start: a feature that the workspace leaves out.
+step cargo test --locked -p plugpull-store -p plugpull --features plugpull-store/s3,plugpull/s3 --test s3
 # The sample programs under `plugpull check`, held to what is expected of them; fewer states than nightly.
 # The tests built it: `cargo run` of one package would build everything anew, with other features.
 step "${CARGO_TARGET_DIR:-target}/debug/plugpull-subjects" --quick

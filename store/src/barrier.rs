@@ -67,13 +67,13 @@ barriers! {
     DeletedBranch, "deleted-branch", "refs.rs delete_branch",
         "a branch is back although its deletion was acknowledged";
     GroupFile, "group-file", "group/draft.rs sync",
-        "an object of a shared batch has its name and not its bytes";
+        "an object of a whole commit has its name and not its bytes";
     GroupBlobs, "group-blobs", "group/objects.rs sync_dirs",
-        "a durable snapshot of a shared batch names a blob that is gone";
+        "a durable snapshot of a whole commit names a blob that is gone";
     GroupSnapshots, "group-snapshots", "group/objects.rs sync_dirs",
-        "a durable commit of a shared batch names a snapshot that is gone";
+        "a durable commit, made whole, names a snapshot that is gone";
     GroupCommits, "group-commits", "group/objects.rs sync_dirs",
-        "a durable branch leads to a commit of a shared batch that is gone";
+        "a durable branch leads to a commit, made whole, that is gone";
     GroupTipFile, "group-tip-file", "group/draft.rs sync",
         "a branch that a shared batch moved is empty or torn";
     GroupTips, "group-tips", "group/batch.rs move_branches",

@@ -228,6 +228,10 @@ fn a_pack_is_fetched_taken_in_listed_and_swept() {
     desk.run(&["store", "fetch-pack", "../store", "nowhere"]).assert(2, &["no branch \"nowhere\""]);
     desk.run(&["store", "fetch-pack", "../store", "main", "--have", "nowhere"])
         .assert(2, &["no branch"]);
+    let in_bucket = [&fetch[..], &["--packs", "s3://bucket/prefix"]].concat();
+    desk.run(&in_bucket).assert(2, &["built without S3", "--features s3"]);
+    desk.run(&["store", "sweep-packs", "../store", "--packs", "bucket"])
+        .assert(2, &["it must be s3://BUCKET"]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub enum Exit {
     NothingDone = 4,
     /// Nothing found, but the run ended before everything was looked at.
     Partial = 5,
-    /// The machine does not let us: disk full, no permission, too many open files.
+    /// The machine does not let us: disk full, no permission, too many open files; or a service that is asked.
     Environment = 96,
     /// A violation was found, or what was read is damaged. Said even if a Ctrl-C ended the run
     /// later: what was found stays found.
@@ -163,6 +163,7 @@ fn exit_of_store(error: &StoreError) -> Exit {
         StoreError::Io { source, .. } => exit_of_system(source, Exit::Usage),
         StoreError::Corrupt { .. } | StoreError::Skeleton { .. } => Exit::Violation,
         StoreError::Contended { .. } => Exit::Unexpected,
+        StoreError::PackBackend { .. } => Exit::Environment,
         _ => Exit::Usage,
     }
 }

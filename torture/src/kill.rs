@@ -5,10 +5,11 @@
 #![expect(clippy::disallowed_methods, reason = "killing at a random time needs a clock")]
 
 mod audits;
+mod silence;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::timing::table::Timing;
 use crate::wire::{Part, Phase, Say};
 use crate::workdir::Workdir;
 use crate::workload::Work;
+use silence::Silence;
 
 /// How long no writer may say anything before the run counts as stuck.
 const STALL: Duration = Duration::from_mins(1);
@@ -83,7 +85,7 @@ pub struct Runner<'a> {
     sender: SyncSender<Event>,
     events: Receiver<Event>,
     started: Instant,
-    heard: Instant,
+    silence: Silence,
 }
 
 impl<'a> Runner<'a> {
@@ -121,7 +123,7 @@ impl<'a> Runner<'a> {
             sender,
             events,
             started: now,
-            heard: now,
+            silence: Silence::default(),
         })
     }
 
@@ -191,14 +193,10 @@ impl<'a> Runner<'a> {
     fn hear_one(&mut self) -> Result<(), Failure> {
         let due = self.writers.values().filter_map(|writer| writer.deadline).min();
         let wait = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()).min(TICK));
-        match self.events.recv_timeout(wait) {
-            Ok(event) => self.hear(event),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
-        }
+        self.silence.listen(&self.events, wait).map_or(Ok(()), |event| self.hear(event))
     }
 
     fn hear(&mut self, event: Event) -> Result<(), Failure> {
-        self.heard = Instant::now();
         match event {
             Event::Writer { slot, news } => self.hear_writer(slot, news),
             Event::Collected(result) => self.collected(result),
@@ -354,10 +352,32 @@ impl<'a> Runner<'a> {
     }
 
     fn check_stall(&mut self) {
-        if self.heard.elapsed() > STALL {
-            let detail = format!("no writer said anything for {STALL:?}: a lock may be stuck");
+        if self.silence.lasts() > STALL {
+            let beside = if self.collects() {
+                "a garbage collection is"
+            } else {
+                "no garbage collection is"
+            };
+            let detail = format!(
+                "no writer said anything for {STALL:?}: a lock may be stuck; {beside} under way, {}",
+                self.writers_are_at()
+            );
             self.found(Finding::new("stuck", detail));
         }
+    }
+
+    /// Whether a garbage collection is under way.
+    fn collects(&self) -> bool {
+        self.collection.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// What each writer said last that it is at.
+    fn writers_are_at(&self) -> String {
+        let at = |(slot, writer): (&u32, &Writer)| {
+            let phase = writer.phase.map_or("nothing that it told", Phase::name);
+            format!("writer {slot} is at {phase}")
+        };
+        self.writers.iter().map(at).collect::<Vec<_>>().join(", ")
     }
 
     fn show_progress(&mut self) {
@@ -390,7 +410,7 @@ impl<'a> Runner<'a> {
             }
         }
         // A collection under way no longer waits for anybody.
-        while self.collection.as_ref().is_some_and(|thread| !thread.is_finished()) {
+        while self.collects() {
             self.hear_one()?;
         }
         Ok(())

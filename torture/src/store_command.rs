@@ -4,6 +4,7 @@
 //! own error path cleans up.
 
 mod operations;
+mod pack_place;
 mod packs;
 mod settings;
 mod together;
@@ -86,10 +87,12 @@ fn dispatch(command: &StoreCommand, watch: &Watch) -> Result<(), Failure> {
         StoreCommand::ImportPack { dir, file } => {
             packs::import(out, &open(dir, watch)?, file, stop)
         }
-        StoreCommand::SweepPacks { dir, watch: true, .. } => {
-            packs::watch(out, &open(dir, watch)?, stop)
+        StoreCommand::SweepPacks { dir, watch: true, packs: place, .. } => {
+            packs::watch(out, &open(dir, watch)?, place.as_deref(), stop)
         }
-        StoreCommand::SweepPacks { dir, dead, .. } => packs::sweep(out, &open(dir, watch)?, *dead),
+        StoreCommand::SweepPacks { dir, dead, packs: place, .. } => {
+            packs::sweep(out, &open(dir, watch)?, place.as_deref(), *dead)
+        }
         StoreCommand::Leases { dir } => packs::leases(out, &open(dir, watch)?),
         StoreCommand::MergeState(args) => {
             together::merge_state(out, &open(&args.dir, watch)?, args)

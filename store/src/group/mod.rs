@@ -25,11 +25,10 @@ use crate::name::Branch;
 use crate::object::Put;
 use crate::open::Store;
 use crate::planted::Bug;
+use crate::temp::Loose;
 use core::Group;
 pub(crate) use core::Mistake;
 use draft::{Stage, Tip};
-
-use crate::temp::Loose;
 
 /// Where the commits of one open store meet.
 pub(crate) type Commits<F> = Group<Tip<Loose<<F as Fs>::File>>, Result<Put>>;

@@ -63,7 +63,7 @@ impl<F: Fs> Store<F> {
     /// After an error the caller has nothing, and what was put is deleted in its time.
     pub fn fetch_pack(
         &self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         want: &[ObjectId],
         have: &[ObjectId],
         ttl: Ttl,
@@ -84,7 +84,12 @@ impl<F: Fs> Store<F> {
         Ok(FetchedPack { id, commits, objects, bytes, unknown_have, access })
     }
 
-    fn publish(&self, backend: &impl PackBackend, pack: &Pack, ttl: Ttl) -> Result<PackAccess> {
+    fn publish(
+        &self,
+        backend: &(impl PackBackend + ?Sized),
+        pack: &Pack,
+        ttl: Ttl,
+    ) -> Result<PackAccess> {
         if self.has(Bug::PackWithoutLease) || self.has(Bug::LeaseAfterPack) {
             return self.publish_first(backend, pack, ttl);
         }
@@ -107,7 +112,7 @@ impl<F: Fs> Store<F> {
     /// What the planted mistakes of a wrong order do.
     fn publish_first(
         &self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         pack: &Pack,
         ttl: Ttl,
     ) -> Result<PackAccess> {
@@ -123,7 +128,7 @@ impl<F: Fs> Store<F> {
 }
 
 /// Puts a pack and looks whether it is there.
-fn put(backend: &impl PackBackend, key: &PackKey, pack: &Pack) -> Result<Reached> {
+fn put(backend: &(impl PackBackend + ?Sized), key: &PackKey, pack: &Pack) -> Result<Reached> {
     let reached = backend.put(key, &pack.bytes)?;
     if backend.exists(key)? {
         return Ok(reached);
@@ -133,7 +138,7 @@ fn put(backend: &impl PackBackend, key: &PackKey, pack: &Pack) -> Result<Reached
 }
 
 fn answer<F: Fs>(
-    backend: &impl PackBackend,
+    backend: &(impl PackBackend + ?Sized),
     held: &HeldLease<'_, F>,
     ttl: Ttl,
     reached: Reached,

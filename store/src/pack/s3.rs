@@ -35,6 +35,8 @@ pub struct S3Options {
     pub access_key_id: String,
     /// The secret that requests and URLs are signed with.
     pub secret_access_key: String,
+    /// Comes with keys that are lent for a while.
+    pub session_token: Option<String>,
     /// How long one request may take.
     pub timeout: Duration,
     /// How often a request that failed for a passing reason is tried again.
@@ -114,6 +116,9 @@ fn service(options: &S3Options) -> object_store::Result<AmazonS3> {
         .with_retry(retry);
     if let Some(endpoint) = &options.endpoint {
         builder = builder.with_endpoint(endpoint);
+    }
+    if let Some(token) = &options.session_token {
+        builder = builder.with_token(token);
     }
     builder.build()
 }

@@ -112,14 +112,18 @@ impl<F: Fs> Store<F> {
     /// Deletes the packs of `backend` whose time is over at `now`. A deletion that fails is no error: it
     /// is tried again by a later sweep, and listed when that failed too often. An error is one of this
     /// store's disk, told after all other leases were looked at.
-    pub fn sweep_packs(&self, backend: &impl PackBackend, now: SystemTime) -> Result<SweptPacks> {
+    pub fn sweep_packs(
+        &self,
+        backend: &(impl PackBackend + ?Sized),
+        now: SystemTime,
+    ) -> Result<SweptPacks> {
         self.sweep_packs_with(backend, PackSweep::at(now))
     }
 
     /// As [`Store::sweep_packs`], with all that can be chosen.
     pub fn sweep_packs_with(
         &self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         sweep: PackSweep,
     ) -> Result<SweptPacks> {
         self.sweep_these(backend, sweep, &self.lease_keys()?)
@@ -154,7 +158,7 @@ impl<F: Fs> Store<F> {
     /// Sweeps only these.
     pub(crate) fn sweep_these(
         &self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         sweep: PackSweep,
         keys: &[PackKey],
     ) -> Result<SweptPacks> {
@@ -183,7 +187,7 @@ impl<F: Fs> Store<F> {
 
     fn sweep_one(
         &self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         sweep: PackSweep,
         key: &PackKey,
     ) -> Result<Fate> {
@@ -228,7 +232,7 @@ impl<F: Fs> Store<F> {
     /// Deletes a pack and then releases its lease, which is held.
     fn delete_pack<'s>(
         &'s self,
-        backend: &impl PackBackend,
+        backend: &(impl PackBackend + ?Sized),
         mut held: HeldLease<'s, F>,
         sweep: PackSweep,
     ) -> Result<Fate> {

@@ -32,7 +32,7 @@ pub trait TimerClock {
 }
 
 /// The times of all leases of one place.
-pub struct PackTimers<'s, F: Fs, B> {
+pub struct PackTimers<'s, F: Fs, B: ?Sized> {
     store: &'s Store<F>,
     backend: &'s B,
     at_once: usize,
@@ -42,7 +42,7 @@ pub struct PackTimers<'s, F: Fs, B> {
     next_look: Duration,
 }
 
-impl<'s, F: Fs, B: PackBackend> PackTimers<'s, F, B> {
+impl<'s, F: Fs, B: PackBackend + ?Sized> PackTimers<'s, F, B> {
     /// Deletes at most so many packs at the same time.
     pub fn new(store: &'s Store<F>, backend: &'s B, at_once: usize) -> Self {
         let (heap, waited_for) = Default::default();

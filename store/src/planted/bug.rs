@@ -152,11 +152,11 @@ bugs! {
     DeletionForgotten, "deletion-forgotten", Fault, [],
         "A pack whose deletion failed loses its lease nevertheless.";
     GroupDirsOnly, "group-dirs-only", PowerCut, [GroupFile, GroupTipFile],
-        "A shared batch syncs directories only, as if that wrote the files in them.";
+        "A whole commit syncs directories only, as if that wrote the files in them.";
     GroupAcksEarly, "group-acks-early", PowerCut, [GroupTips],
         "A shared batch acknowledges its commits before its branches are durable.";
     GroupNamesFirst, "group-names-first", PowerCut, [],
-        "A shared batch gives its objects their names before their files are synced.";
+        "A whole commit gives its objects their names before their files are synced.";
     GroupErrorToFirst, "group-error-to-first", Fault, [],
         "The error of a barrier that several commits share is told to the first of them only.";
     ImportMovesFirst, "import-moves-first", PowerCut, [],

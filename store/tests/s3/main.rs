@@ -34,6 +34,7 @@ fn options(bucket: &str, endpoint: String) -> S3Options {
         endpoint: Some(endpoint),
         access_key_id: "key".to_owned(),
         secret_access_key: "secret".to_owned(),
+        session_token: None,
         timeout: TIMEOUT,
         retries: 1,
     }

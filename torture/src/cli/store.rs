@@ -99,7 +99,8 @@ Example: plugpull store branch /tmp/store
     /// Print a pack of what commits lead to, or a URL where it can be read for a while
     #[command(after_help = "\
 Example: plugpull store fetch-pack /tmp/store main > main.pack
-         plugpull store fetch-pack /tmp/store main --have topic --ttl 10m --served-at https://host/packs")]
+         plugpull store fetch-pack /tmp/store main --have topic --ttl 10m --served-at https://host/packs
+         plugpull store fetch-pack /tmp/store main --packs s3://bucket/prefix")]
     FetchPack(FetchPackArgs),
     /// Take in a pack and print the ids of its commits; no branch is moved
     #[command(after_help = "Example: plugpull store import-pack /tmp/other main.pack")]
@@ -112,7 +113,8 @@ Example: plugpull store fetch-pack /tmp/store main > main.pack
     /// Delete the packs whose time is over
     #[command(after_help = "\
 Example: plugpull store sweep-packs /tmp/store
-         plugpull store sweep-packs /tmp/store --watch")]
+         plugpull store sweep-packs /tmp/store --watch
+         plugpull store sweep-packs /tmp/store --packs s3://bucket/prefix")]
     SweepPacks {
         /// The store's directory
         dir: PathBuf,
@@ -122,6 +124,9 @@ Example: plugpull store sweep-packs /tmp/store
         /// Also try again the deletions that were given up
         #[arg(long)]
         dead: bool,
+        /// Those in this bucket, s3://BUCKET[/PREFIX] (see fetch-pack), instead of the store's own
+        #[arg(long, value_name = "PLACE")]
+        packs: Option<String>,
     },
     /// List until when each pack is kept, and which could not be deleted
     #[command(after_help = "Example: plugpull store leases /tmp/store")]
@@ -249,6 +254,10 @@ pub struct FetchPackArgs {
     /// Keep the pack in the store's directory `packs`, which a server serves under this address
     #[arg(long)]
     pub served_at: Option<String>,
+    /// Keep the pack in a bucket instead: s3://BUCKET[/PREFIX], of the service and the keys that AWS_ENDPOINT_URL,
+    /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN tell
+    #[arg(long, value_name = "PLACE", conflicts_with = "served_at")]
+    pub packs: Option<String>,
 }
 
 /// Arguments of `plugpull store branch`.

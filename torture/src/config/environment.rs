@@ -28,7 +28,7 @@ pub(super) const PROFILE: &str = "PLUGPULL_PROFILE";
 const CI: &str = "CI";
 
 /// A variable that says something.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     said(std::env::var_os(name))
 }
 

@@ -14,6 +14,8 @@ mod read;
 mod settings;
 mod subject;
 
+#[cfg(feature = "s3")]
+pub(crate) use environment::variable;
 pub use environment::{VARIABLES, is_ci};
 pub use file::{Config, Profile};
 pub use find::{FILE, find};

@@ -57,8 +57,7 @@ impl Runner<'_> {
     /// it, a full audit, so that it does not take away what a killed writer left broken.
     pub(super) fn collect_if_due(&mut self) -> Result<(), Failure> {
         let due = (self.tally.collections + 1) * self.options.commits / COLLECTIONS;
-        let busy = self.collection.as_ref().is_some_and(|thread| !thread.is_finished());
-        if busy || self.tally.commits < due || self.tally.collections >= COLLECTIONS {
+        if self.collects() || self.tally.commits < due || self.tally.collections >= COLLECTIONS {
             return Ok(());
         }
         self.full_audit()?;

@@ -1,5 +1,4 @@
-//! `plugpull store fetch-pack`, `import-pack`, `sweep-packs` and `leases`, over the store's own directory
-//! of packs.
+//! `plugpull store fetch-pack`, `import-pack`, `sweep-packs` and `leases`. Not for where packs are kept: see `pack_place`.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -12,6 +11,7 @@ use plugpull_store::{
     Error, Lease, LeaseState, ObjectId, PackAccess, PackSweep, PackTimers, Reached, SweptPacks, Ttl,
 };
 
+use super::pack_place;
 use super::{Store, tip};
 use crate::cli::FetchPackArgs;
 use crate::clock::{Deadline, MachineClock};
@@ -26,8 +26,8 @@ pub(super) fn fetch(
 ) -> Result<(), Failure> {
     let want = commits(store, &args.want)?;
     let have = commits(store, &args.have)?;
-    let place = store.pack_directory(args.served_at.as_deref());
-    let fetched = store.fetch_pack(&place, &want, &have, Ttl::new(args.ttl)?)?;
+    let place = pack_place::named(store, args.packs.as_deref(), args.served_at.as_deref())?;
+    let fetched = store.fetch_pack(&*place, &want, &have, Ttl::new(args.ttl)?)?;
     eprintln!(
         "pack {}: {} objects, {} of them commits, {} bytes",
         fetched.id, fetched.objects, fetched.commits, fetched.bytes
@@ -81,9 +81,15 @@ fn bytes_of(file: &Path, stop: &Stop) -> Result<Vec<u8>, Failure> {
 }
 
 /// Deletes what is due now.
-pub(super) fn sweep(out: &mut dyn Write, store: &Store, dead: bool) -> Result<(), Failure> {
+pub(super) fn sweep(
+    out: &mut dyn Write,
+    store: &Store,
+    place: Option<&str>,
+    dead: bool,
+) -> Result<(), Failure> {
+    let place = pack_place::named(store, place, None)?;
     let sweep = PackSweep { dead, ..PackSweep::at(RealFs.now()) };
-    let swept = store.sweep_packs_with(&store.pack_directory(None), sweep)?;
+    let swept = store.sweep_packs_with(&*place, sweep)?;
     tell(out, &swept)
 }
 
@@ -110,9 +116,14 @@ const AT_ONCE: usize = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Deletes each pack at its time, until the user asks to end, which is an error as in every command.
-pub(super) fn watch(out: &mut dyn Write, store: &Store, stop: &Stop) -> Result<(), Failure> {
-    let place = store.pack_directory(None);
-    let mut timers = PackTimers::new(store, &place, AT_ONCE);
+pub(super) fn watch(
+    out: &mut dyn Write,
+    store: &Store,
+    place: Option<&str>,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let place = pack_place::named(store, place, None)?;
+    let mut timers = PackTimers::new(store, &*place, AT_ONCE);
     let clock = MachineClock::new();
     let told = RefCell::new(Ok(()));
     let mut done = |swept: Result<SweptPacks, Error>| match swept {
