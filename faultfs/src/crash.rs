@@ -11,6 +11,7 @@ mod state;
 mod state_tests;
 #[cfg(test)]
 mod tests;
+mod unseen;
 mod window;
 
 pub use legal::Legal;

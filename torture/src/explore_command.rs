@@ -29,7 +29,7 @@ const NOT_LOOKED_AT: &str = "disks that fail or lie, calls that fail, more than 
     what the simulated disk does not have (docs/limits.md)";
 
 /// Most legal sets of one crash point of the store that are gone through.
-const STORE_WINDOW: u64 = 1 << 20;
+const STORE_WINDOW: u64 = 1 << 22;
 
 /// In one of so many states of a store the power is cut again.
 const STORE_RECRASH: u64 = 16;

@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 
 use super::Window;
+use super::unseen::Unseen;
 use crate::DiskImage;
 
 /// The legal sets of a window: all, or those that hold an effect of the last event.
@@ -14,11 +15,13 @@ pub struct Legal<'w, 'o> {
     window: &'w Window<'o>,
     /// For each part of the search: what is decided before it begins.
     parts: Vec<Vec<Decided>>,
+    /// Which effects are left out since nobody sees them, if that was asked.
+    unseen: Option<Unseen>,
 }
 
 /// What a part of the search has decided of an effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Decided {
+pub(super) enum Decided {
     Open,
     In,
     Out,
@@ -27,7 +30,8 @@ enum Decided {
 impl<'w, 'o> Legal<'w, 'o> {
     /// All legal sets.
     pub fn all(window: &'w Window<'o>) -> Self {
-        Self { window, parts: vec![vec![Decided::Open; window.pending().len()]] }
+        let parts = vec![vec![Decided::Open; window.pending().len()]];
+        Self { window, parts, unseen: None }
     }
 
     /// The legal sets that were none before the last event. When that was a barrier or a Mark there
@@ -47,15 +51,25 @@ impl<'w, 'o> Legal<'w, 'o> {
             }
             Some(decided)
         };
-        Self { window, parts: newest.clone().filter_map(part).collect() }
+        Self { window, parts: newest.clone().filter_map(part).collect(), unseen: None }
+    }
+
+    /// Of the sets that differ only in what no name leads to, few: each state that a set has still has one.
+    #[must_use]
+    pub fn without_unseen(self) -> Self {
+        Self { unseen: Some(Unseen::of(self.window)), ..self }
+    }
+
+    fn search<'s>(&'s self, part: &'s [Decided]) -> Search<'s, 'w, 'o> {
+        let unseen = self.unseen.as_ref();
+        Search { window: self.window, decided: part, unseen, survives: Vec::new() }
     }
 
     /// The number of sets, counted up to `most`.
     pub fn count(&self, most: u64) -> u64 {
         let mut count = 0;
         for part in &self.parts {
-            let mut search = Search { window: self.window, decided: part, survives: Vec::new() };
-            let _ends = search.run(None, &mut |_, _| {
+            let _ends = self.search(part).run(None, &mut |_, _| {
                 count += 1;
                 if count < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             });
@@ -69,9 +83,8 @@ impl<'w, 'o> Legal<'w, 'o> {
         visit: &mut impl FnMut(&DiskImage, &[bool]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         for part in &self.parts {
-            let mut search = Search { window: self.window, decided: part, survives: Vec::new() };
             let durable = self.window.durable();
-            search.run(Some(durable), &mut |image, survives| match image {
+            self.search(part).run(Some(durable), &mut |image, survives| match image {
                 Some(image) => visit(image, survives),
                 None => ControlFlow::Continue(()),
             })?;
@@ -83,11 +96,18 @@ impl<'w, 'o> Legal<'w, 'o> {
 struct Search<'s, 'w, 'o> {
     window: &'w Window<'o>,
     decided: &'s [Decided],
+    unseen: Option<&'s Unseen>,
     /// What survives of the effects that were passed.
     survives: Vec<bool>,
 }
 
 impl Search<'_, '_, '_> {
+    fn is_unseen(&self, position: usize) -> bool {
+        self.unseen.is_some_and(|unseen| {
+            unseen.is_unseen(self.window, position, self.decided, &self.survives)
+        })
+    }
+
     /// Goes on from here; `image` is left out when sets are only counted.
     fn run<B>(
         &mut self,
@@ -99,9 +119,10 @@ impl Search<'_, '_, '_> {
         let mut owned: Option<DiskImage> = None;
         while let Some(decided) = self.decided.get(self.survives.len()) {
             let position = self.survives.len();
-            let can_survive = *decided != Decided::Out
-                && self.window.needs(position).iter().all(|n| self.survives[*n as usize]);
             let must_survive = *decided == Decided::In;
+            let can_survive = *decided != Decided::Out
+                && self.window.needs(position).iter().all(|n| self.survives[*n as usize])
+                && (must_survive || !self.is_unseen(position));
             if can_survive && !must_survive {
                 self.survives.push(false);
                 self.run(owned.as_ref().or(image), visit)?;

@@ -93,7 +93,7 @@ impl Effect {
         self.changes.iter().all(|change| matches!(change, Change::Attributes { .. }))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&Entry, Option<Inode>, Option<Inode>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Entry, Option<Inode>, Option<Inode>)> {
         self.changes.iter().filter_map(|change| match change {
             Change::Name { at, before, after } => Some((at, *before, *after)),
             _ => None,

@@ -169,6 +169,8 @@ impl<'d> Here<'d> {
         let visited: Vec<u64> = images.keys().copied().collect();
         assert_eq!(visited, self.legal, "{}", tell("legal sets"));
         assert_eq!(legal.count(MANY), images.len() as u64, "{}", tell("count"));
+        let all = images.values().copied().collect();
+        Self::seen(Legal::all(window).without_unseen(), &all, || tell("what is seen"));
         let half = legal.count(images.len() as u64 / 2);
         assert_eq!(half, images.len() as u64 / 2, "{}", tell("count up to half"));
         for (set, hash) in &images {
@@ -187,6 +189,18 @@ impl<'d> Here<'d> {
         }
         self.undone(window, &vec![true; self.pending.len()], album, &tell);
         images
+    }
+
+    /// Fewer sets, and the same images.
+    fn seen(legal: Legal, all: &BTreeSet<ImageHash>, told: impl Fn() -> String) {
+        let (mut images, mut sets) = (BTreeSet::new(), 0);
+        let _end = legal.visit::<()>(&mut |image, _| {
+            images.insert(image.hash());
+            sets += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(images, *all, "{}", told());
+        assert_eq!(legal.count(MANY), sets, "{}", told());
     }
 
     /// The full image without what is lost, taken out from the end.
@@ -229,6 +243,10 @@ impl<'d> Here<'d> {
         let expected: BTreeMap<_, _> = expected.map(|(set, hash)| (*set, *hash)).collect();
         assert_eq!(visited, expected, "{}", told(&format!("new sets at {}", self.point)));
         assert_eq!(new_ones.count(MANY), visited.len() as u64);
+        let all = visited.values().copied().collect();
+        Self::seen(new_ones.without_unseen(), &all, || {
+            told(&format!("what is seen at {}", self.point))
+        });
         visited.into_values().collect()
     }
 }

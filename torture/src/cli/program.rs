@@ -26,7 +26,7 @@ pub struct SearchArgs {
     #[arg(long, value_parser = Budget::parse)]
     pub budget: Option<Budget>,
     /// Most legal sets of one crash point to go through; a point with more is named, and sampled with
-    /// --tier 3 [default: 4096; 1048576 for --store]
+    /// --tier 3 [default: 4096; 4194304 for --store]
     #[arg(long)]
     pub window: Option<u64>,
     /// In one of so many states, record what the checkers write (their recovery) and cut the power again during

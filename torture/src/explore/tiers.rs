@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 
 use fastrand::Rng;
-use faultfs::{DiskImage, Legal, Window};
+use faultfs::{Legal, Window};
 
 use super::{Search, Skipped, Tier};
 
@@ -81,17 +81,21 @@ impl<'o> Search<'o, '_> {
         self.look(window, &image, &survives)
     }
 
-    /// Every legal set; where the last event changed something, those that hold it.
+    /// Every legal set, but of those that differ only in what no name leads to few; where the last event changed something,
+    /// those that hold it.
     fn all_sets(&mut self, window: &Window<'o>) -> ControlFlow<()> {
         let telling = self.order.is_telling(window.point());
-        let legal = if telling { Legal::all(window) } else { Legal::new_ones(window) };
         let most = self.bounds.window;
-        if window.pending().len() > MOST_PENDING || legal.count(most.saturating_add(1)) > most {
-            let skipped = Skipped { point: window.point(), pending: window.pending().len() };
-            self.coverage.skipped.push(skipped);
-            return ControlFlow::Continue(());
+        if window.pending().len() <= MOST_PENDING {
+            let legal = if telling { Legal::all(window) } else { Legal::new_ones(window) };
+            let legal = legal.without_unseen();
+            if legal.count(most.saturating_add(1)) <= most {
+                return legal.visit(&mut |image, survives| self.look(window, image, survives));
+            }
         }
-        legal.visit(&mut |image: &DiskImage, survives| self.look(window, image, survives))
+        let skipped = Skipped { point: window.point(), pending: window.pending().len() };
+        self.coverage.skipped.push(skipped);
+        ControlFlow::Continue(())
     }
 
     /// For the windows that were too large: two effects dropped, then random sets as long as they show
