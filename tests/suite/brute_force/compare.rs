@@ -170,7 +170,7 @@ impl<'d> Here<'d> {
         assert_eq!(visited, self.legal, "{}", tell("legal sets"));
         assert_eq!(legal.count(MANY), images.len() as u64, "{}", tell("count"));
         let all = images.values().copied().collect();
-        Self::seen(Legal::all(window).without_unseen(), &all, || tell("what is seen"));
+        Self::seen(&Legal::all(window).without_unseen(), &all, || tell("what is seen"));
         let half = legal.count(images.len() as u64 / 2);
         assert_eq!(half, images.len() as u64 / 2, "{}", tell("count up to half"));
         for (set, hash) in &images {
@@ -192,7 +192,7 @@ impl<'d> Here<'d> {
     }
 
     /// Fewer sets, and the same images.
-    fn seen(legal: Legal, all: &BTreeSet<ImageHash>, told: impl Fn() -> String) {
+    fn seen(legal: &Legal, all: &BTreeSet<ImageHash>, told: impl Fn() -> String) {
         let (mut images, mut sets) = (BTreeSet::new(), 0);
         let _end = legal.visit::<()>(&mut |image, _| {
             images.insert(image.hash());
@@ -244,7 +244,7 @@ impl<'d> Here<'d> {
         assert_eq!(visited, expected, "{}", told(&format!("new sets at {}", self.point)));
         assert_eq!(new_ones.count(MANY), visited.len() as u64);
         let all = visited.values().copied().collect();
-        Self::seen(new_ones.without_unseen(), &all, || {
+        Self::seen(&new_ones.without_unseen(), &all, || {
             told(&format!("what is seen at {}", self.point))
         });
         visited.into_values().collect()
