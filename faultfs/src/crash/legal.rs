@@ -15,7 +15,7 @@ pub struct Legal<'w, 'o> {
     window: &'w Window<'o>,
     /// For each part of the search: what is decided before it begins.
     parts: Vec<Vec<Decided>>,
-    /// Which effects are left out since nobody sees them, if that was asked.
+    /// Which effects are in every set that can hold them since nobody sees them, if that was asked.
     unseen: Option<Unseen>,
 }
 
@@ -119,11 +119,10 @@ impl Search<'_, '_, '_> {
         let mut owned: Option<DiskImage> = None;
         while let Some(decided) = self.decided.get(self.survives.len()) {
             let position = self.survives.len();
-            let must_survive = *decided == Decided::In;
             let can_survive = *decided != Decided::Out
-                && self.window.needs(position).iter().all(|n| self.survives[*n as usize])
-                && (must_survive || !self.is_unseen(position));
-            if can_survive && !must_survive {
+                && self.window.needs(position).iter().all(|n| self.survives[*n as usize]);
+            let must_survive = *decided == Decided::In;
+            if can_survive && !must_survive && !self.is_unseen(position) {
                 self.survives.push(false);
                 self.run(owned.as_ref().or(image), visit)?;
                 self.survives.truncate(position);

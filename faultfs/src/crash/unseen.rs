@@ -2,7 +2,8 @@
 //!
 //! A temp that is not durable yet has an effect for its name, and some for its bytes. Where the name is lost, the states
 //! with and without its bytes are one, and the sets are many: with ten such temps, millions. Here it is told of
-//! which effects this is so, from those alone that were decided before it. Not for going through the sets: see `legal`.
+//! which effects this is so, from those alone that were decided before it. They need not be lost: a set that holds them
+//! stands for those that do not, since whatever needs them may survive as well. Not for going through the sets: see `legal`.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use crate::order::{Change, Effect};
 
 /// What shows the pending effects of a window.
 pub(super) struct Unseen {
-    /// For each effect: with which others alone it makes a difference, as they name what it changes or need it. `None`
-    /// where it may make one by itself.
+    /// For each effect: the others that name what it changes, as it makes a difference with them alone. `None` where it
+    /// may make one by itself.
     shown_with: Vec<Option<Vec<u32>>>,
 }
 
@@ -22,16 +23,13 @@ impl Unseen {
     pub(super) fn of(window: &Window<'_>) -> Self {
         let effects = || window.pending().iter().map(|id| window.order.effect(*id));
         let mut naming = BTreeMap::<Inode, Vec<u32>>::new();
-        let mut needing = vec![Vec::new(); window.pending().len()];
         for (position, effect) in (0..).zip(effects()) {
             for named in effect.entries().filter_map(|(_, _, after)| after) {
                 naming.entry(named).or_default().push(position);
             }
-            for needed in window.needs(position as usize) {
-                needing[*needed as usize].push(position);
-            }
         }
-        let shown_with = effects().zip(needing).map(|(effect, mut shown_with)| {
+        let shown_with = effects().map(|effect| {
+            let mut shown_with = Vec::new();
             for inode in changed(effect) {
                 if window.durable().links(inode) > 0 {
                     return None;
@@ -44,7 +42,7 @@ impl Unseen {
     }
 
     /// Whether nothing that can still be added to what survives of the effects before `position` shows the one there:
-    /// whatever follows, the state is the same without it.
+    /// whatever follows, the state is the same with and without it.
     pub(super) fn is_unseen(
         &self,
         window: &Window<'_>,

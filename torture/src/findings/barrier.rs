@@ -11,6 +11,7 @@ use faultfs::{EffectId, Event, Inode, Op, PersistOrder, Trace};
 use super::Inquiry;
 use super::cause::{self, Cause};
 use super::story::{Kind, Story};
+use crate::explore::{Bounds, Tier};
 use crate::search::search_one;
 
 /// Most barriers of one kind that are put into a run.
@@ -53,6 +54,16 @@ pub struct Trial {
     pub after: u64,
     /// States that were looked at with it.
     pub states: u64,
+    /// Violations of this cause with it among the states that every search looks at: what trials are compared by.
+    pub(super) left: u64,
+}
+
+/// Violations of a cause without any barrier.
+struct Before {
+    /// In all states that were looked at.
+    all: u64,
+    /// In those that trials are compared by.
+    compared: u64,
 }
 
 /// Syncs at places of the trace: before which event, of what.
@@ -78,7 +89,7 @@ enum Place {
 /// Tries the candidates of a cause.
 pub(super) fn search(inquiry: &mut Inquiry<'_, '_>, cause: &Cause, story: &Story) -> Remedy {
     let mut candidates = candidates(inquiry, cause, story);
-    let before = inquiry.count(inquiry.trace, cause, story).0;
+    let Before { all: before, compared } = inquiry.before(cause, story);
     let mut trials = Vec::new();
     for candidate in &candidates {
         match inquiry.attempt(candidate, cause, story, before) {
@@ -106,7 +117,7 @@ pub(super) fn search(inquiry: &mut Inquiry<'_, '_>, cause: &Cause, story: &Story
         }
     }
     let tried = trials.len();
-    let best = trials.into_iter().filter(|trial| trial.after < before).min_by_key(|t| t.after);
+    let best = trials.into_iter().filter(|trial| trial.left < compared).min_by_key(|t| t.left);
     Remedy::None { tried, best }
 }
 
@@ -124,7 +135,7 @@ pub(super) fn together(
             parts.push(trial);
         }
     }
-    let before = inquiry.count(inquiry.trace, cause, story).0;
+    let before = inquiry.before(cause, story).all;
     let mut attempt = |parts: &[&Trial]| {
         let text = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(", and ");
         let places = parts.iter().flat_map(|part| part.at.iter().copied()).collect();
@@ -163,7 +174,7 @@ fn enough(trials: &[Trial]) -> Option<Trial> {
 /// Pairs of barriers for different things, the most promising first.
 fn pairs(candidates: &[Candidate], trials: &[Trial]) -> Vec<Candidate> {
     let mut ranked: Vec<_> = candidates.iter().zip(trials).collect();
-    ranked.sort_by_key(|(_, trial)| trial.after);
+    ranked.sort_by_key(|(_, trial)| trial.left);
     let mut pairs = Vec::new();
     for (n, (one, _)) in ranked.iter().enumerate() {
         for (other, _) in &ranked[n + 1..] {
@@ -188,24 +199,42 @@ impl Inquiry<'_, '_> {
         before: u64,
     ) -> Option<Trial> {
         let trace = insert(self.trace, &candidate.places);
-        let (after, states) = self.count(&trace, cause, story);
+        let (after, states) = self.count(&trace, cause, story, self.bounds);
+        let left = if after == 0 { 0 } else { self.compared(&trace, cause, story, after) };
         let text = candidate.text.clone();
         let places = candidate.places.len();
         let at = candidate.places.clone();
-        let trial = Trial { text, places, at, before, after, states };
+        let trial = Trial { text, places, at, before, after, states, left };
         (!(self.stop)()).then_some(trial)
+    }
+
+    /// What there is to compare with.
+    fn before(&mut self, cause: &Cause, story: &Story) -> Before {
+        let all = self.count(self.trace, cause, story, self.bounds).0;
+        Before { all, compared: self.compared(self.trace, cause, story, all) }
+    }
+
+    /// Of `all` violations of a cause those that can be compared with those of another trace: where crash points have too
+    /// many sets, a barrier may make more of them small enough to be looked at, and so more violations be seen.
+    fn compared(&mut self, trace: &Trace, cause: &Cause, story: &Story, all: u64) -> u64 {
+        let whole = |search: &usize| self.searched[*search].coverage.skipped.is_empty();
+        if cause.states.keys().all(whole) {
+            return all;
+        }
+        let bounds = Bounds { tier: self.bounds.tier.min(Tier::T1), ..self.bounds };
+        self.count(trace, cause, story, bounds).0
     }
 
     /// How many states of a trace have a violation of a cause under the models that it was found
     /// under, and how many were looked at.
-    fn count(&mut self, trace: &Trace, cause: &Cause, story: &Story) -> (u64, u64) {
+    fn count(&mut self, trace: &Trace, cause: &Cause, story: &Story, bounds: Bounds) -> (u64, u64) {
         let (mut violations, mut states) = (0, 0);
         for search in cause.states.keys() {
             if (self.stop)() {
                 break;
             }
             let order = PersistOrder::new(trace, &self.searched[*search].model);
-            let found = search_one(&order, self.bounds, self.book, self.stop, &mut |_| {});
+            let found = search_one(&order, bounds, self.book, self.stop, &mut |_| {});
             let same = |class: &String| cause.classes.contains(class);
             let all = found.violated.iter().map(|violated| story.class_of(&violated.what.message));
             violations += all.filter(same).count() as u64;
