@@ -135,7 +135,7 @@ pub(super) fn together(
             parts.push(trial);
         }
     }
-    let before = inquiry.before(cause, story).all;
+    let before = inquiry.count(inquiry.trace, cause, story, inquiry.bounds).0;
     let mut attempt = |parts: &[&Trial]| {
         let text = parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(", and ");
         let places = parts.iter().flat_map(|part| part.at.iter().copied()).collect();

@@ -11,8 +11,7 @@ use plugpull_store::{
     Error, Lease, LeaseState, ObjectId, PackAccess, PackSweep, PackTimers, Reached, SweptPacks, Ttl,
 };
 
-use super::pack_place;
-use super::{Store, tip};
+use super::{Store, pack_place, tip};
 use crate::cli::FetchPackArgs;
 use crate::clock::{Deadline, MachineClock};
 use crate::exit::Failure;
